@@ -1,0 +1,104 @@
+"""Stages the code of the function: this project's handler, the installed crhelper and the EVS service model.
+
+Owns what is in the asset and that its bytes are the same on every machine with the same pins. Never runs
+Docker or pip, never imports what it stages, and never writes anywhere but into the cloud assembly's folder.
+
+AWS_DATA_PATH is not set on the function: the handler finds `models/` beside itself, so that the asset works
+from whatever folder it is unpacked into.
+"""
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from aws_cdk import Stack, Stage
+from aws_cdk.aws_lambda import AssetCode, Code
+
+from evs_entitlements import service_model
+
+#: The function's handler, as Lambda names it.
+HANDLER = "lambda_handler.main.handler"
+#: Folder of the botocore models in the asset.
+MODELS = "models"
+# Under the cloud assembly rather than a temporary folder: with asset staging switched off, the CDK CLI
+# reads the source after this process has ended.
+_STAGING_FOLDER = "evs-entitlements-code"
+# Any fixed time will do. A zip cannot hold one before 1980.
+_MTIME = 315_619_200
+
+
+def lambda_code(stack: Stack) -> AssetCode:
+    """Stage the function's code into the cloud assembly of `stack`.
+
+    Raises:
+        RuntimeError: something that the code is made of is not installed, or too old.
+    """
+    stage = Stage.of(stack)
+    if stage is None:
+        raise RuntimeError(f"{stack.node.path}: got a stack outside of an App or Stage, expected one inside")
+    destination = Path(stage.outdir) / _STAGING_FOLDER
+    stage_code(destination)
+    return Code.from_asset(str(destination))
+
+
+def stage_code(destination: Path) -> None:
+    """Write the function's code to `destination`, which is emptied first.
+
+    Permissions and times are fixed: they would otherwise follow the umask and the hour of the checkout into
+    the zip.
+
+    Raises:
+        RuntimeError: something that the code is made of is not installed, or too old.
+    """
+    # All is read before anything is written, so that an error leaves no half of an asset behind.
+    files = staged_files()
+    shutil.rmtree(destination, ignore_errors=True)
+    for name, content in sorted(files.items()):
+        path = destination / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    for path in [destination, *destination.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (_MTIME, _MTIME))
+
+
+def staged_files() -> dict[str, bytes]:
+    """Return the asset as path -> content.
+
+    Raises:
+        RuntimeError: something that the code is made of is not installed, or too old.
+    """
+    models = {f"{MODELS}/{name}": content for name, content in service_model.staged_files().items()}
+    return _sources(_handler_package()) | _sources(_installed_package("crhelper")) | models
+
+
+def _sources(package: Path) -> dict[str, bytes]:
+    """Return the .py files of a package; stubs, markers and caches mean nothing to Lambda."""
+    return {
+        path.relative_to(package.parent).as_posix(): path.read_bytes()
+        for path in package.rglob("*.py")
+        if "__pycache__" not in path.parts
+    }
+
+
+def _handler_package() -> Path:
+    # By its place relative to this file, not by its name: a CDK app may well have a `lambda_handler` of its
+    # own, which would come first on the import path. Beside this package when installed, one folder up in
+    # the source tree.
+    here = Path(__file__).resolve().parent
+    for parent in (here.parent, here.parent.parent):
+        package = parent / "lambda_handler"
+        if (package / "__init__.py").exists():
+            return package
+    raise RuntimeError(
+        f"lambda_handler: found neither in {here.parent} nor in {here.parent.parent}; "
+        "install evs-entitlements anew"
+    )
+
+
+def _installed_package(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"{name} is not installed; install it where the CDK app runs")
+    return Path(spec.origin).parent

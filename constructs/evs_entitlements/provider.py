@@ -1,0 +1,209 @@
+"""What all declared sets of a stack share: the function, its role, its ledger table and its log group.
+
+Owns the resources that carry out entitlements and the permissions of the function. Never knows which VMs are
+declared, and never grants more than the declared environments, the stack's own ledger, log group and
+events, and the function itself.
+
+Everything hangs off a construct with a fixed id directly under the Stack. A function that moves would
+change the ServiceToken of its custom resources, which CloudFormation refuses ("Modifying service token is
+not allowed").
+"""
+
+from aws_cdk import Acknowledgment, Aws, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from evs_entitlements import lambda_code, service_model
+
+#: Id of the provider under its Stack. A contract: it is part of every logical id here.
+PROVIDER_ID = "EvsEntitlements"
+#: Environment variable that tells the handler the name of its ledger table.
+LEDGER_TABLE_NAME = "LEDGER_TABLE_NAME"
+#: Memory of the function, in MB. Lambda gives CPU in proportion to it, and a request is mostly start-up.
+MEMORY_MB = 512
+#: Lambda's longest. A request that takes longer is handed to a fresh invocation.
+FUNCTION_TIMEOUT = Duration.minutes(15)
+#: Lambda's most retries of an asynchronous event. A killed invocation is picked up again: requests are
+#: idempotent.
+RETRY_ATTEMPTS = 2
+#: An event older than the longest ServiceTimeout (1 hour) is one that CloudFormation has given up.
+MAX_EVENT_AGE = Duration.hours(1)
+#: Long enough to look into a deployment after the fact, short enough not to be paid for for ever.
+LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
+
+
+class Provider(Construct):
+    """The function of one stack and all that it needs whatever the environment.
+
+    A custom resource that depends on this construct has all of it until its own Delete is answered.
+    """
+
+    @classmethod
+    def of(cls, stack: Stack) -> "Provider":
+        """Return the provider of `stack`, made at the first call.
+
+        Raises:
+            RuntimeError: the function's code cannot be staged.
+        """
+        found = stack.node.try_find_child(PROVIDER_ID)
+        return found if isinstance(found, Provider) else cls(stack)
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack, PROVIDER_ID)
+        # Before anything is made: code that cannot be staged is the likeliest error here.
+        code = lambda_code.lambda_code(stack)
+        table = self._ledger_table()
+        log_group = logs.LogGroup(
+            self, "LogGroup", retention=LOG_RETENTION, removal_policy=RemovalPolicy.DESTROY
+        )
+        self._role = self._function_role(table, log_group)
+        self._function = lambda_.Function(
+            self,
+            "Function",
+            description="Makes the declared Windows Server entitlements of Amazon EVS so, for CloudFormation",
+            code=code,
+            handler=lambda_code.HANDLER,
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            # Every region that has EVS has Lambda on arm64, which costs a fifth less.
+            architecture=lambda_.Architecture.ARM_64,
+            timeout=FUNCTION_TIMEOUT,
+            memory_size=MEMORY_MB,
+            role=self._role,
+            log_group=log_group,
+            environment={LEDGER_TABLE_NAME: table.table_name},
+            # The function invokes itself to wait on. Lambda would stop the chain at 16; the handler counts
+            # for itself.
+            recursive_loop=lambda_.RecursiveLoop.ALLOW,
+        )
+        # Not the function's own props: as a resource of this construct the custom resources depend on it,
+        # so that it is still there for their Delete.
+        lambda_.EventInvokeConfig(
+            self,
+            "EventInvokeConfig",
+            function=self._function,
+            max_event_age=MAX_EVENT_AGE,
+            retry_attempts=RETRY_ATTEMPTS,
+        )
+        # A policy of its own: in the role it would make a cycle, as the function depends on its role.
+        iam.Policy(
+            self,
+            "InvokePolicy",
+            roles=[self._role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["lambda:InvokeFunction"], resources=[self._function.function_arn]
+                )
+            ],
+        )
+
+    @property
+    def service_token(self) -> str:
+        """ARN of the function, the custom resources' ServiceToken."""
+        return self._function.function_arn
+
+    def environment_policy(self, environment_id: str | None) -> iam.Policy:
+        """Return the policy that lets the function work in one environment.
+
+        One policy for each environment, and on it depend the custom resources of that environment alone:
+        when they leave the template it leaves with them, and CloudFormation deletes it only after their
+        Delete.
+
+        Args:
+            environment_id: an id known at synth. None when it is a token; the policy then covers every
+                environment of the account and region. It cannot name the token's value: when that changes,
+                the policy would change before the clean-up that removes entitlements from the former
+                environment.
+        """
+        stack = Stack.of(self)
+        policy_id = (
+            f"{PROVIDER_ID}{_alphanumeric(environment_id) if environment_id else 'AnyEnvironment'}Policy"
+        )
+        found = stack.node.try_find_child(policy_id)
+        if isinstance(found, iam.Policy):
+            return found
+        policy = iam.Policy(
+            stack,
+            policy_id,
+            roles=[self._role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=[
+                        f"{service_model.SERVICE}:{operation}" for operation in service_model.OPERATIONS
+                    ],
+                    resources=[
+                        stack.format_arn(
+                            service="evs", resource="environment", resource_name=environment_id or "*"
+                        )
+                    ],
+                )
+            ],
+        )
+        if environment_id is None:
+            _acknowledge(
+                policy,
+                "AwsSolutions-IAM5",
+                "The environment is a token: its id is known only at deployment, and a former one must still "
+                "be reachable when its entitlements are removed. Limited to the account and region.",
+            )
+        return policy
+
+    def _ledger_table(self) -> dynamodb.Table:
+        table = dynamodb.Table(
+            self,
+            "Ledger",
+            partition_key=dynamodb.Attribute(name="Id", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        _acknowledge(
+            table,
+            "AwsSolutions-DDB3",
+            "The ledger says what this stack owns now. An earlier state would be wrong: restored, it would "
+            "remove or leave behind entitlements.",
+        )
+        return table
+
+    def _function_role(self, table: dynamodb.Table, log_group: logs.LogGroup) -> iam.Role:
+        # Not AWSLambdaBasicExecutionRole: with CreateLogGroup the last lines of a deletion would bring the
+        # log group back, for ever and without retention.
+        return iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            inline_policies={
+                "LedgerLogsAndStack": iam.PolicyDocument(
+                    statements=[
+                        iam.PolicyStatement(
+                            actions=["dynamodb:GetItem", "dynamodb:PutItem"], resources=[table.table_arn]
+                        ),
+                        iam.PolicyStatement(
+                            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                            resources=[log_group.log_group_arn],
+                        ),
+                        # The stack's id is its whole ARN: a namesake made after this stack is none of ours.
+                        # The handler must ask by that id; by name IAM would see stack/<name>/*.
+                        iam.PolicyStatement(
+                            actions=[
+                                "cloudformation:DescribeStackEvents",
+                                "cloudformation:DescribeStackResource",
+                                "cloudformation:DescribeStacks",
+                            ],
+                            resources=[Aws.STACK_ID],
+                        ),
+                    ]
+                )
+            },
+        )
+
+
+def _alphanumeric(environment_id: str) -> str:
+    # env-abcde12345 -> Envabcde12345, which no token's policy can be called.
+    return environment_id.replace("env-", "Env")
+
+
+def _acknowledge(construct: Construct, rule: str, reason: str) -> None:
+    """Give the reason why a cdk-nag rule does not hold here; it means nothing to an app without cdk-nag."""
+    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))

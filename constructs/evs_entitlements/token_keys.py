@@ -1,0 +1,60 @@
+"""A name for a token that says what the token stands for, not when it was made.
+
+Owns how two tokens are told to be the same value. Never resolves a token for the template: that is the
+CDK's to do, at synth, when it also knows which references cross stacks.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+import jsii
+from aws_cdk import (
+    DefaultTokenResolver,
+    IPostProcessor,
+    IResolvable,
+    IResolveContext,
+    Reference,
+    Stack,
+    StringConcat,
+    Tokenization,
+)
+
+
+def token_key(stack: Stack, token: object) -> str:
+    """Return canonical JSON for `token` as `stack` sees it, equal for tokens that stand for one value.
+
+    The text of a token (`${Token[TOKEN.7]}`) counts tokens in the order of their construction, so it must
+    not reach anything that lasts. Before synth a reference to another stack resolves to a mere `Ref` of a
+    logical id there; the paths of such stacks are part of the key, or resources with one logical id in two
+    stacks would be taken for the same.
+    """
+    value = canonical(stack.resolve(token))
+    finder = _References()
+    Tokenization.resolve(token, resolver=finder, scope=stack)
+    others = sorted({finder_path for finder_path in finder.stacks if finder_path != stack.node.path})
+    return f"{value} from {canonical(others)}" if others else value
+
+
+def canonical(value: Any) -> str:
+    """Return `value` as JSON that is the same for equal values: keys sorted, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def digest(key: str) -> str:
+    """Return 16 hexadecimal characters that stand for `key` in a logical id."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+class _References(DefaultTokenResolver):
+    """Notes the stack of each reference that it comes across while it resolves."""
+
+    def __init__(self) -> None:
+        super().__init__(StringConcat())
+        self.stacks: list[str] = []
+
+    def resolve_token(self, t: IResolvable, context: IResolveContext, post_processor: IPostProcessor) -> Any:
+        if Reference.is_reference(t):
+            target = jsii.get(t, "target") if not isinstance(t, Reference) else t.target
+            self.stacks.append(Stack.of(target).node.path)
+        return super().resolve_token(t, context, post_processor)

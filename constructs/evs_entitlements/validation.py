@@ -1,0 +1,175 @@
+"""The rules for values that are known at synth: patterns, limits and the words of a refusal.
+
+Owns what a literal environment, connector, VM list, timeout or removal policy must look like. Never judges
+a token (its value is known only at deployment, where the function checks it by the same rules), and never
+keeps any state.
+
+The patterns and the length of a VM id are those of the EVS API's CreateEntitlement request:
+https://docs.aws.amazon.com/evs/latest/APIReference/API_CreateEntitlement.html
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from aws_cdk import Duration, IResolvable, RemovalPolicy, Token, Tokenization
+
+#: Environment id, `environmentId` of CreateEntitlement.
+ENVIRONMENT_ID = re.compile(r"env-[a-zA-Z0-9]{10}")
+#: Connector id, `connectorId` of CreateEntitlement.
+CONNECTOR_ID = re.compile(r"cnctr-[a-zA-Z0-9]{10}")
+#: Managed object id of a VM in vCenter, an element of `vmIds` of CreateEntitlement.
+VM_ID = re.compile(r"vm-[0-9]+")
+#: Longest VM id, in characters, that the EVS API takes.
+VM_ID_MAX_LENGTH = 1024
+#: CloudFormation's limit of ServiceTimeout, in seconds.
+TIMEOUT_MAX_SECONDS = 3600
+#: Below this the function could not start, ask EVS and undo before CloudFormation gives up, in seconds.
+TIMEOUT_MIN_SECONDS = 30
+#: So many wrong VM ids are named one by one in an error; the rest are counted.
+NAMED_VM_IDS = 10
+# A wrong value may be a whole file pasted by mistake: an error shows its beginning.
+_SHOWN_CHARACTERS = 80
+
+
+@dataclass(frozen=True)
+class VmIds:
+    """The VMs that one construct declares.
+
+    Attributes:
+        literals: VM ids known at synth; as given, so possibly with duplicates.
+        tokens: what resolves to a VM id or to a list of them at deployment.
+    """
+
+    literals: tuple[str, ...]
+    tokens: tuple[str | IResolvable, ...]
+
+
+def is_token(value: object) -> TypeGuard[str | IResolvable]:
+    """Tell whether `value` is a token in place of one value: an encoded string or an IResolvable."""
+    # Anything else is not offered to Token: each call crosses to the CDK's own process.
+    return (isinstance(value, str) or hasattr(value, "resolve")) and Token.is_unresolved(value)
+
+
+def check_id(name: str, value: object, pattern: re.Pattern[str]) -> None:
+    """Check an environment or connector id that is known at synth.
+
+    Raises:
+        ValueError: `value` is not a string that `pattern` matches as a whole.
+    """
+    if not isinstance(value, str) or pattern.fullmatch(value) is None:
+        raise ValueError(f"{name}: got {shown(value)}, expected a string that matches {pattern.pattern}")
+
+
+def parse_vm_ids(value: object) -> VmIds:
+    """Sort the elements of `vm_ids` into literals and tokens.
+
+    An encoded list token (`CfnParameter.value_as_list`, `Fn.split`) may stand for the whole list or for
+    some elements of it.
+
+    Raises:
+        TypeError: not a list.
+        ValueError: an empty list, or elements that are neither VM ids nor tokens.
+    """
+    if hasattr(value, "resolve") and Token.is_unresolved(value):
+        value = [value]
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise TypeError(
+            f"vm_ids: got {shown(value)} ({type(value).__name__}), expected a list of VM ids such as "
+            "['vm-101', 'vm-102']; of a string that is a token make a list with Fn.split"
+        )
+    literals: list[str] = []
+    tokens: list[str | IResolvable] = []
+    wrong: list[object] = []
+    for element in value:
+        # The literals first: of 10,000 elements none should cost a call to the CDK's own process.
+        if isinstance(element, str) and len(element) <= VM_ID_MAX_LENGTH and VM_ID.fullmatch(element):
+            literals.append(element)
+        elif (token := _token_of_element(element)) is not None:
+            tokens.append(token)
+        else:
+            wrong.append(element)
+    if wrong:
+        named = ", ".join(shown(element) for element in wrong[:NAMED_VM_IDS])
+        more = f" and {len(wrong) - NAMED_VM_IDS} more" if len(wrong) > NAMED_VM_IDS else ""
+        count = len(wrong) + len(literals) + len(tokens)
+        raise ValueError(
+            f"vm_ids: got {named}{more} ({len(wrong)} of {count} are wrong), "
+            f"expected strings that match {VM_ID.pattern} of at most {VM_ID_MAX_LENGTH} characters"
+        )
+    if not literals and not tokens:
+        raise ValueError(
+            "vm_ids: got an empty list, expected one or more VM ids; to entitle no VM, declare no construct"
+        )
+    return VmIds(tuple(literals), tuple(tokens))
+
+
+def check_adopt_existing(value: object) -> None:
+    """Check `adopt_existing`.
+
+    Raises:
+        TypeError: neither a bool nor a token.
+    """
+    if not isinstance(value, bool) and not is_token(value):
+        raise TypeError(
+            f"adopt_existing: got {shown(value)} ({type(value).__name__}), expected True or False"
+        )
+
+
+def check_removal_policy(value: object) -> None:
+    """Check `removal_policy`.
+
+    Raises:
+        ValueError: neither DESTROY nor RETAIN. RETAIN_ON_UPDATE_OR_DELETE would keep paying for every VM
+            that leaves the set, and an entitlement has no snapshot.
+    """
+    if value not in (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN):
+        raise ValueError(
+            f"removal_policy: got {getattr(value, 'name', shown(value))}, "
+            "expected RemovalPolicy.DESTROY or RemovalPolicy.RETAIN"
+        )
+
+
+def check_timeout(value: object) -> None:
+    """Check `timeout`, in whole seconds.
+
+    The upper limit is CloudFormation's own:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudformation-customresource.html
+
+    Raises:
+        TypeError: not a Duration.
+        ValueError: not whole seconds, or outside of TIMEOUT_MIN_SECONDS to
+            TIMEOUT_MAX_SECONDS.
+    """
+    expected = f"expected a Duration of whole seconds from {TIMEOUT_MIN_SECONDS} seconds to 1 hour"
+    if not isinstance(value, Duration):
+        raise TypeError(f"timeout: got {shown(value)} ({type(value).__name__}), {expected}")
+    if value.is_unresolved():
+        return
+    milliseconds = value.to_milliseconds()
+    if not TIMEOUT_MIN_SECONDS * 1000 <= milliseconds <= TIMEOUT_MAX_SECONDS * 1000 or milliseconds % 1000:
+        raise ValueError(f"timeout: got {milliseconds / 1000:g} seconds, {expected}")
+
+
+def shown(value: object) -> str:
+    """Return `value` as an error names it, at most 80 characters of it."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+def _token_of_element(element: object) -> str | IResolvable | None:
+    """Return the token that an element of `vm_ids` is, or None."""
+    if is_token(element):
+        return element
+    # A list token is encoded as a list of one marked string. It comes as such when it was put among other
+    # elements, as in ["vm-1", *parameter.value_as_list], which the CDK itself would refuse to resolve.
+    encoded = [element] if isinstance(element, str) else element
+    if (
+        isinstance(encoded, list)
+        and len(encoded) == 1
+        and isinstance(encoded[0], str)
+        and Token.is_unresolved(encoded)
+    ):
+        return Tokenization.reverse_list(encoded)
+    return None
