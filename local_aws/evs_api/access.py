@@ -1,7 +1,7 @@
 """Who calls the local EVS API, and whether IAM lets them.
 
-The form of a request's signature is always checked, as AWS does before the service sees a call. With an `Iam` the
-caller's identity and permissions are checked too. No entitlements, no faults.
+The form of a request's signature is always checked, as AWS does before the service sees a call. With an `Iam`
+the caller's identity and permissions are checked too. No entitlements, no faults.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any, Protocol
 from local_aws.evs_api.errors import ApiError, access_denied
 
 _AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request,"
+    r"AWS4-HMAC-SHA256 Credential="
+    r"(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request,"
     r"\s*SignedHeaders=(?P<headers>[^,]+),\s*Signature=(?P<signature>[0-9a-f]+)"
 )
 #: How long an answer of IAM is used again, in seconds: tests change policies and look at once.

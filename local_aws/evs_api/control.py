@@ -1,6 +1,6 @@
 """HTTP controls of the local EVS API under ``/_local/``, for tests and tools in other processes.
 
-The counterpart of `client`. Everything is JSON; what is wrong in a request is answered with 400 and an ``error``.
+The counterpart of `client`. Everything is JSON; a wrong request is answered with 400 and an ``error``.
 """
 
 from __future__ import annotations
@@ -34,17 +34,22 @@ HAND = (
 def control_blueprint(service: Service) -> Blueprint:
     """Return the routes that control a service."""
     routes = Blueprint("control", __name__)
-    world, faults, hand = service.world, service.faults, Hand(service.world)
+    for kind in (ValueError, TypeError, KeyError):
+        routes.register_error_handler(kind, lambda error: _refusal(error, 400))
+    routes.register_error_handler(TimeoutError, lambda error: _refusal(error, 408))
+    _add_settings(routes, service)
+    _add_faults(routes, service)
+    _add_log(routes, service)
+    _add_state(routes, service)
+    return routes
 
-    @routes.errorhandler(ValueError)
-    @routes.errorhandler(TypeError)
-    @routes.errorhandler(KeyError)
-    def wrong(error: Exception) -> ResponseReturnValue:
-        return jsonify(error=str(error)), 400
 
-    @routes.errorhandler(TimeoutError)
-    def late(error: Exception) -> ResponseReturnValue:
-        return jsonify(error=str(error)), 408
+def _refusal(error: Exception, status: int) -> ResponseReturnValue:
+    return jsonify(error=str(error)), status
+
+
+def _add_settings(routes: Blueprint, service: Service) -> None:
+    world = service.world
 
     @routes.get("/health")
     def health() -> ResponseReturnValue:
@@ -57,6 +62,15 @@ def control_blueprint(service: Service) -> Blueprint:
     @routes.put("/settings")
     def change_settings() -> ResponseReturnValue:
         return jsonify(dataclasses.asdict(world.change_settings(**_body())))
+
+    @routes.post("/reset")
+    def reset() -> ResponseReturnValue:
+        service.reset()
+        return jsonify({})
+
+
+def _add_faults(routes: Blueprint, service: Service) -> None:
+    faults = service.faults
 
     @routes.get("/faults")
     def list_faults() -> ResponseReturnValue:
@@ -85,6 +99,10 @@ def control_blueprint(service: Service) -> Blueprint:
     def release() -> ResponseReturnValue:
         return jsonify(faults.release(_body().get("rule")))
 
+
+def _add_log(routes: Blueprint, service: Service) -> None:
+    world = service.world
+
     @routes.get("/calls")
     def calls() -> ResponseReturnValue:
         found = service.calls.find(request.args.get("operation"), request.args.get("vm"))
@@ -95,10 +113,6 @@ def control_blueprint(service: Service) -> Blueprint:
         service.calls.clear()
         return jsonify({})
 
-    @routes.get("/entitlements")
-    def entitlements() -> ResponseReturnValue:
-        return jsonify([row.as_answer() for row in world.all_rows()])
-
     @routes.get("/changes")
     def changes() -> ResponseReturnValue:
         return jsonify([dataclasses.asdict(change) for change in world.changes()])
@@ -106,6 +120,14 @@ def control_blueprint(service: Service) -> Blueprint:
     @routes.get("/intervals/<vm_id>")
     def intervals(vm_id: str) -> ResponseReturnValue:
         return jsonify(world.intervals(vm_id, request.args.getlist("status") or LICENSED))
+
+
+def _add_state(routes: Blueprint, service: Service) -> None:
+    world, hand = service.world, Hand(service.world)
+
+    @routes.get("/entitlements")
+    def entitlements() -> ResponseReturnValue:
+        return jsonify([row.as_answer() for row in world.all_rows()])
 
     @routes.get("/inventory")
     def inventory() -> ResponseReturnValue:
@@ -116,20 +138,13 @@ def control_blueprint(service: Service) -> Blueprint:
         if name not in HAND:
             raise ValueError(f"nothing that can be done by hand: {name}")
         act: Callable[..., None] = getattr(hand, name)
-        body: dict[str, Any] = _body()
+        body = _body()
         act(*body.get("args", []), **body.get("kwargs", {}))
         return jsonify({})
-
-    @routes.post("/reset")
-    def reset() -> ResponseReturnValue:
-        service.reset()
-        return jsonify({})
-
-    return routes
 
 
 def _body() -> dict[str, Any]:
     body = request.get_json(silent=True)
     if not isinstance(body, dict):
-        raise ValueError("the body is no JSON object")
+        raise TypeError("the body is no JSON object")
     return body

@@ -25,10 +25,10 @@ class FaultRule:
     Attributes
     ----------
     effect
-        ``throttle``: ThrottlingException. ``error``: the error ``code`` with HTTP ``status``. ``access_denied``:
-        IAM's refusal. ``close_before``, ``close_after``: the connection is closed without an answer, before the
-        work or after it is done. ``hang``: a delay of ``seconds``. ``hold``: the call waits until it is
-        released.
+        ``throttle``: ThrottlingException. ``error``: the error ``code`` with HTTP ``status``.
+        ``access_denied``: IAM's refusal. ``close_before``, ``close_after``: the connection is closed without
+        an answer, before the work or after it is done. ``hang``: a delay of ``seconds``. ``hold``: the call
+        waits until it is released.
     operations
         Names of operations; empty for all.
     vm_ids
@@ -72,7 +72,7 @@ class FaultRule:
             raise ValueError(f"when: got {self.when!r}, expected 'before' or 'after'")
         for name in ("operations", "vm_ids"):
             if isinstance(getattr(self, name), str):
-                raise ValueError(f"{name}: got a string, expected a list")
+                raise TypeError(f"{name}: got a string, expected a list")
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def matches(self, call: Call) -> bool:

@@ -42,7 +42,7 @@ def make_app(service: Service) -> Flask:
 
     @app.post("/")
     def call() -> Response:
-        answer = service.handle(request.headers, request.get_data())
+        answer = service.handle(dict(request.headers), request.get_data())
         if answer.closed:
             _close(request.environ.get("werkzeug.socket"))
         response = Response(answer.body, answer.status or 200, content_type=CONTENT_TYPE)

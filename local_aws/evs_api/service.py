@@ -1,7 +1,7 @@
 """One call to the local EVS API from its first byte to its answer: checks, faults, work, log.
 
-The order is AWS's: the operation, the signature, the caller's permissions, the request's form, then the service's
-own rules. No HTTP server here, so that a call can also be made without one.
+The order is AWS's: the operation, the signature, the caller's permissions, the request's form, then the
+service's own rules. No HTTP server here, so that a call can also be made without one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Answer:
     closed: bool = False
 
 
-class _Closed(Exception):
+class _ClosedError(Exception):
     """The connection is to be closed without an answer."""
 
 
@@ -72,7 +72,7 @@ class Service:
             answer = Answer(200, self._serve(call, target, headers, body))
         except ApiError as error:
             answer = Answer(error.status, model.shape_error(error), error.code)
-        except _Closed as closed:
+        except _ClosedError as closed:
             answer = Answer(0, b"", str(closed), closed=True)
         except Exception as error:  # noqa: BLE001 - whatever breaks here is an answer of 500, as on AWS
             failure = ApiError("InternalServerException", f"local EVS API: {error!r}", status=500)
@@ -114,13 +114,13 @@ class Service:
             caller = call.principal or f"arn:aws:iam::{self.world.account}:root"
             raise access_denied(caller, action, resource)
         if rule.effect == "close_before":
-            raise _Closed("closed before")
+            raise _ClosedError("closed before")
         if rule.when == "before":
             self._wait(call, rule)
 
     def _after(self, call: Call, rule: FaultRule) -> None:
         if rule.effect == "close_after":
-            raise _Closed("closed after")
+            raise _ClosedError("closed after")
         if rule.when == "after":
             self._wait(call, rule)
 

@@ -1,0 +1,228 @@
+"""The command line: start the local AWS and leave it running, look at it, and make trouble in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from local_aws import ministack_venv
+from local_aws.evs_api import ControlError, EvsControl, Settings
+from local_aws.inventory import SHIPPED, Inventory
+from local_aws.launcher import LocalAws, running
+from local_aws.ministack import StartError
+from local_aws.table import entitlement_table, print_table
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: What would lead an SDK away from the endpoints that are printed.
+UNSET = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE")
+
+
+class _Latency(click.ParamType[Any]):
+    """Seconds, or two numbers with a dash between: lowest and highest."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a number, or the list of two."""
+        try:
+            numbers = [float(part) for part in str(value).split("-")]
+        except ValueError:
+            numbers = []
+        if len(numbers) == 1:
+            return numbers[0]
+        if len(numbers) == 2 and numbers[0] <= numbers[1]:
+            return numbers
+        self.fail(f"got {value!r}, expected seconds, such as 5 or 2-10", param, ctx)
+
+
+def _of_instance(function: F) -> F:
+    help_text = "Which running instance; needed only if several are running."
+    return click.option("--name", help=help_text)(function)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    """AWS on this machine, with no account and no Docker: CloudFormation, Lambda, S3, IAM,
+    DynamoDB and others by ministack, and Amazon EVS with its Windows Server entitlements.
+
+    \b
+    In one terminal:      python -m local_aws start
+    In another one:       paste the printed export lines, then
+                          npx cdk bootstrap, npx cdk deploy ...
+    To see what it did:   python -m local_aws entitlements
+    """  # noqa: D205, D301 - click wants \b as it is, and shows this text
+
+
+@cli.command()
+@click.option(
+    "--inventory",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=SHIPPED,
+    show_default="the one that comes with it",
+    help="JSON file of environments, connectors and VMs.",
+)
+@click.option(
+    "--create-latency",
+    type=_Latency(),
+    default="2",
+    show_default=True,
+    help="Seconds until an entitlement is CREATED; 2-10 for a different number for each VM.",
+)
+@click.option(
+    "--delete-latency",
+    type=_Latency(),
+    default="0",
+    show_default=True,
+    help="Seconds until a deleted entitlement leaves the list.",
+)
+@click.option(
+    "--auth/--no-auth",
+    default=True,
+    show_default=True,
+    help="Check credentials and IAM policies, EVS included.",
+)
+@click.option("--region", default="us-east-1", show_default=True, help="AWS Region.")
+@click.option("--port", type=int, default=0, show_default="a free one", help="Port of all services but EVS.")
+@click.option("--evs-port", type=int, default=0, show_default="a free one", help="Port of EVS.")
+@click.option("--name", help="Name of this instance; several can run side by side.")
+def start(
+    inventory: Path, create_latency: Any, delete_latency: Any, name: str | None, **options: Any
+) -> None:
+    """Start it, print the environment for your own cdk deploy, and run until Ctrl-C."""
+    settings = Settings(create_latency=create_latency, delete_latency=delete_latency)
+    with _ending_cleanly() as ended, _plain_errors():
+        aws = LocalAws(Inventory.load(inventory), settings, name=name, **options)
+        with aws:
+            for variable in UNSET:
+                click.echo(f"unset {variable}")
+            for variable, value in aws.environment().items():
+                click.echo(f"export {variable}={shlex.quote(value)}")
+            click.echo(f"# Instance {aws.name} is running; its log is {aws.log_path}", err=True)
+            click.echo("# Paste the lines above into another terminal. Ctrl-C stops everything.", err=True)
+            ended.wait()
+    click.echo("# Stopped.", err=True)
+
+
+@cli.command()
+def setup() -> None:
+    """Install ministack into its own virtual environment, unless that is done."""
+    with _plain_errors():
+        ministack_venv.python()
+
+
+@cli.command()
+def instances() -> None:
+    """List the running instances."""
+    from local_aws import instances as known
+
+    for name, instance in known.running().items():
+        click.echo(f"{name}\tpid {instance['pid']}\t{instance['environment']['AWS_ENDPOINT_URL']}")
+
+
+@cli.command()
+@_of_instance
+def environment(name: str | None) -> None:
+    """Print a running instance's environment as export lines."""
+    with _plain_errors():
+        for variable, value in running(name)["environment"].items():
+            click.echo(f"export {variable}={shlex.quote(value)}")
+
+
+@cli.command()
+@_of_instance
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+def entitlements(name: str | None, as_json: bool) -> None:
+    """Show what EVS says is entitled."""
+    with _plain_errors():
+        rows = _evs(name).rows()
+        if as_json:
+            click.echo(json.dumps(rows, indent=1))
+        else:
+            print_table(entitlement_table(rows))
+
+
+@cli.command()
+@_of_instance
+@click.argument("changes", nargs=-1, metavar="[NAME=VALUE]...")
+def settings(name: str | None, changes: tuple[str, ...]) -> None:
+    """Show how EVS behaves, or change it: settings create_latency=30 already_entitled=refuse."""
+    with _plain_errors():
+        evs = _evs(name)
+        values = evs.set(**_pairs(changes)) if changes else evs.settings()
+        for setting, value in values.items():
+            click.echo(f"{setting}={json.dumps(value)}")
+
+
+@cli.command()
+@_of_instance
+@click.argument("effect", required=False)
+@click.argument("fields", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--clear", is_flag=True, help="Drop all rules and release all calls.")
+def faults(name: str | None, effect: str | None, fields: tuple[str, ...], clear: bool) -> None:
+    """Show fault rules, or add one: faults throttle count=5 'operations=["CreateEntitlement"]'.
+
+    Effects: throttle, error, access_denied, close_before, close_after, hang, hold.
+    """
+    with _plain_errors():
+        evs = _evs(name)
+        if clear:
+            evs.clear_faults()
+        if effect:
+            evs.fault(effect, **_pairs(fields))
+        for rule in evs.faults():
+            click.echo(json.dumps(rule))
+
+
+def _evs(name: str | None) -> EvsControl:
+    return EvsControl(running(name)["evs_url"])
+
+
+def _pairs(items: tuple[str, ...]) -> dict[str, Any]:
+    pairs = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise click.UsageError(f"got {item!r}, expected NAME=VALUE")
+        try:
+            pairs[name] = json.loads(value)
+        except ValueError:
+            pairs[name] = value
+    return pairs
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Show what went wrong as one message instead of a traceback."""
+    try:
+        yield
+    except (ControlError, StartError, ministack_venv.SetupError, LookupError, OSError, ValueError) as error:
+        raise click.ClickException(str(error.args[0] if isinstance(error, KeyError) else error))
+
+
+@contextlib.contextmanager
+def _ending_cleanly() -> Iterator[threading.Event]:
+    """Yield an event that is set by Ctrl-C, TERM or HUP; while it isn't awaited, they end the start."""
+    ended = threading.Event()
+
+    def end(number: int, _: object) -> None:
+        if ended.is_set():
+            sys.exit(128 + number)
+        ended.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

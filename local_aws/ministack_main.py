@@ -1,0 +1,71 @@
+"""Runs ministack in its own interpreter, so that it leaves nothing behind and takes nothing it was not given.
+
+This file is executed by the interpreter of ministack's virtual environment, so it imports nothing of the
+project. It ends the whole process group when the process that started it is gone, keeps ministack off port
+443, and tells the local EVS API whom an access key belongs to, which no AWS API does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+#: Where the EVS API asks for a caller. The secret in the path keeps functions from asking too.
+CALLER_PATH = "/_local_aws/caller/"
+
+
+def end_with_parent() -> None:
+    """End this process group as soon as standard input, which the parent holds open, is closed."""
+
+    def wait() -> None:
+        # Only the kernel closes it: on the parent's exit, whatever the way it exits.
+        while os.read(0, 4096):
+            pass
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True, name="end-with-parent").start()
+
+
+def with_callers(app: Any, secret: str) -> Any:
+    """Return the ASGI application with an answer more: whom an access key and session token belong to."""
+    evaluator = importlib.import_module("ministack.core.iam_evaluator")
+
+    async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
+        path = str(scope.get("path", ""))
+        if scope["type"] != "http" or not path.startswith(CALLER_PATH + secret + "/"):
+            await app(scope, receive, send)
+            return
+        access_key, _, token = path.removeprefix(CALLER_PATH + secret + "/").partition("/")
+        found = evaluator.resolve_credential(access_key, session_token=token)
+        arn = getattr(found, "principal_arn", None)
+        body = json.dumps({"arn": arn, "type": getattr(found, "principal_type", None)}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return wrapped
+
+
+def main() -> None:
+    """Run ministack until it is told to stop."""
+    secret = os.environ.pop("LOCAL_AWS_SECRET")
+    end_with_parent()
+    ministack: Any = importlib.import_module("ministack.app")
+    ministack._port_is_bindable = lambda *_: False
+    ministack.app = with_callers(ministack.app, secret)
+    sys.argv[1:] = []
+    ministack.main()
+
+
+if __name__ == "__main__":
+    main()
