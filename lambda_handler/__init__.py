@@ -1,0 +1,1 @@
+"""What runs in AWS Lambda: the provider of Custom::EvsWindowsServerEntitlements. Knows nothing of CDK."""

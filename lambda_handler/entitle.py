@@ -1,0 +1,315 @@
+"""Creates what a plan asks for and waits until it is settled.
+
+Owns batches, refusals and the wait; never removes anything. Before each CreateEntitlement the ledger claims the
+batch, with the time until which that call may take effect. An answer that never came is no failure and no reason to
+call blindly again: look first. A refused batch is taken apart until the refused VMs are known one by one.
+"""
+
+from collections import deque
+from typing import Any
+
+from .aws import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
+from .errors import Failure
+from .evs import LANDS_WITHIN, LOST_LANDS_WITHIN, SEND_WITHIN, Row, Rows, TooLate, merged, named
+from .ledger import Flight, State, VmIds
+from .log import logger
+from .properties import Connector
+from .text import batches, causes, count, some
+from .turn import Turn
+
+#: A row that was created and is not listed: for so long, in seconds, the list may lag behind.
+LIST_LAG = 15.0
+
+
+class Entitling:
+    """Creation at one connector.
+
+    Attributes
+    ----------
+    failed
+        VM id -> cause, of those that could not be entitled.
+    rows
+        The newest known row of each VM.
+    refused
+        VMs of `failed` for which EVS took no call: there is nothing of theirs to remove.
+    foreign
+        VMs of `failed` that somebody else entitled while we were about to.
+    """
+
+    def __init__(self, turn: Turn, connector: Connector, rows: Rows) -> None:
+        self._turn = turn
+        self._connector = connector
+        self.rows = rows
+        self.failed: dict[str, str] = {}
+        self.refused: set[str] = set()
+        self.foreign: set[str] = set()
+        self._lost: list[Flight] = []
+        self._seen_lost: set[str] = set()
+        self._made_at: dict[str, float] = {}
+        self._former: Rows = {}
+        self._fresh: set[str] = set()
+
+    # --- creating --------------------------------------------------------------------------------------------------
+
+    def create(self, vm_ids: VmIds) -> None:
+        """Call CreateEntitlement for VMs, at most 100 a call, until each is taken or refused.
+
+        Raises
+        ------
+        Failure
+            Environment or connector unknown, access denied, or EVS out of reach for too long.
+        """
+        queue = deque(batches(vm_ids))
+        while queue:
+            self._take(queue.popleft(), queue)
+
+    def _take(self, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
+        turn = self._turn
+        turn.clock.room_for_a_call()
+        self._claim(frozenset(batch))
+        try:
+            answered = turn.evs.create(self._connector, batch, turn.clock.now() + SEND_WITHIN)
+        except TooLate:
+            self._arrive()
+            queue.appendleft(batch)
+        except Unanswered as error:
+            self._lose(batch)
+            self._endure(error)
+            queue.extendleft(reversed(batches(self._not_held(batch))))
+        except (Throttled, Denied) as error:
+            self._arrive()
+            self._endure(error)
+            queue.appendleft(batch)
+        except NotFound as error:
+            self._arrive()
+            self._missing(error, batch, queue)
+        except Refused as error:
+            self._arrive()
+            self._take_apart(error, batch, queue)
+        else:
+            self._arrive()
+            turn.patience.fine()
+            self._made(batch, answered)
+
+    def _made(self, batch: tuple[str, ...], answered: Rows) -> None:
+        now = self._turn.clock.now()
+        for vm_id in batch:
+            if (former := self.rows.get(vm_id)) is not None:
+                self._former[vm_id] = former
+            self.rows[vm_id] = answered.get(vm_id) or Row(vm_id, "CREATING")
+            self._made_at[vm_id] = now
+
+    def _claim(self, vm_ids: VmIds) -> None:
+        turn, connector = self._turn, self._connector
+        turn.creating[connector] = (*self._lost, turn.depart(vm_ids, LANDS_WITHIN))
+        fresh = vm_ids
+
+        def claim(state: State) -> State:
+            nonlocal fresh
+            holding = state.holding(connector)
+            fresh = vm_ids - holding.owned
+            return state.hold(connector, holding.own(vm_ids))
+
+        turn.write(claim)
+        self._fresh |= fresh
+
+    def _arrive(self) -> None:
+        """Note that the call was answered, or never left: it can take no effect later."""
+        self._turn.creating[self._connector] = tuple(self._lost)
+
+    def _lose(self, batch: tuple[str, ...]) -> None:
+        self._lost.append(self._turn.depart(frozenset(batch), LOST_LANDS_WITHIN))
+        self._seen_lost.update(batch)
+        self._arrive()
+
+    def _endure(self, error: AwsError) -> None:
+        try:
+            self._turn.patience.endure(error, self._turn.until)
+        except AwsError:
+            raise Failure(f"EVS can't be reached: {error}") from error
+
+    def _not_held(self, batch: tuple[str, ...]) -> list[str]:
+        """Look, and return the VMs of a batch that hold no entitlement."""
+        rows = self.look()
+        for vm_id in batch:
+            if (row := rows.get(vm_id)) is not None and row.held:
+                self.rows[vm_id] = row
+                self._made_at[vm_id] = self._turn.clock.now()
+        return [vm_id for vm_id in batch if (row := rows.get(vm_id)) is None or not row.held]
+
+    def look(self) -> Rows:
+        """Return what EVS lists now."""
+        return looked(self._turn, self._connector)
+
+    def _missing(self, error: NotFound, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
+        if error.resource_id not in batch:
+            raise not_found(error, self._connector) from error
+        self._refuse({error.resource_id: f"{error.code}: {error.message}"})
+        queue.extendleft(batches(vm_id for vm_id in batch if vm_id != error.resource_id))
+
+    def _take_apart(self, error: Refused, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
+        """Find out which VMs of a refused batch are the refused ones; the others go again."""
+        rest = self._not_held(batch)
+        held = set(batch).difference(rest)
+        # Held now, though the call that would have made it was refused and no other call of ours was under way.
+        now = self._turn.clock.now()
+        others = self._turn.state.holding(self._connector).in_creation(now, other_than=self._turn.by)
+        foreign = (held & self._fresh) - self._seen_lost - others
+        self.foreign |= foreign
+        self.failed.update(dict.fromkeys(foreign, "somebody else has entitled it in the meantime"))
+        guilty = named(error, rest)
+        if guilty:
+            self._refuse(guilty)
+            queue.extendleft(batches(vm_id for vm_id in rest if vm_id not in guilty))
+        elif held or not rest:
+            queue.extendleft(batches(rest))
+        elif len(rest) == 1:
+            self._refuse({rest[0]: f"{error.code}: {error.message}"})
+        else:
+            middle = len(rest) // 2
+            queue.extendleft([tuple(rest[middle:]), tuple(rest[:middle])])
+
+    def _refuse(self, guilty: dict[str, str]) -> None:
+        self.failed.update(guilty)
+        self.refused |= guilty.keys()
+
+    # --- waiting ---------------------------------------------------------------------------------------------------
+
+    def wait(self, required: VmIds) -> None:
+        """Wait until each required VM is CREATED (or AT_RISK) or has failed.
+
+        Raises
+        ------
+        Failure
+            The time was up, naming what was CREATING; access denied; EVS out of reach for too long.
+        """
+        turn = self._turn
+        watch = _Watch(turn, self._connector)
+        again: set[str] = set()
+        while outstanding := self._outstanding(required):
+            now = turn.clock.now()
+            if now >= turn.work_by:
+                raise Failure(self._late(outstanding, required))
+            turn.clock.pause(min(self._interval(now), max(turn.work_by - now, 0.1)))
+            watch.progress(len(required) - len(outstanding), len(required))
+            seen, complete = watch.look(outstanding)
+            seen = {vm_id: row for vm_id, row in seen.items() if not self._lagging(row)}
+            self.rows.update(seen)
+            if complete:
+                vanished = self._vanished(outstanding - seen.keys())
+                self.failed.update(dict.fromkeys(vanished & again, "EVS does not list it any more"))
+                self.create(vanished - again)
+                again |= vanished
+
+    def _outstanding(self, required: VmIds) -> VmIds:
+        result = set()
+        for vm_id in required:
+            row = self.rows.get(vm_id)
+            if vm_id in self.failed or (row is not None and row.entitled):
+                continue
+            if row is None or row.creating:
+                result.add(vm_id)
+            else:
+                self.failed[vm_id] = row.cause
+        return frozenset(result)
+
+    def _lagging(self, row: Row) -> bool:
+        """Tell whether the list still shows what was there before the call."""
+        since = self._turn.clock.now() - self._made_at.get(row.vm_id, 0.0)
+        return since < LIST_LAG and row == self._former.get(row.vm_id)
+
+    def _vanished(self, vm_ids: VmIds) -> VmIds:
+        now = self._turn.clock.now()
+        return frozenset(vm_id for vm_id in vm_ids if now - self._made_at.setdefault(vm_id, now) > LIST_LAG)
+
+    def _interval(self, now: float) -> float:
+        """Seconds until the next look: the answer follows within 2 s at first, within 15 s later on."""
+        elapsed = now - min(self._made_at.values(), default=self._turn.request.issued_at(now))
+        if elapsed < 10:
+            return 1.0
+        return 1.5 if elapsed < 60 else min(elapsed / 20, 12.0)
+
+    def _late(self, outstanding: VmIds, required: VmIds) -> str:
+        late = f"time is up: {count(len(outstanding))} of {len(required):,} still CREATING: {some(outstanding)}"
+        return f"{late}. {self.report(required)}" if self.failed else late
+
+    def report(self, required: VmIds) -> str:
+        """Say how many of the required VMs failed, and why."""
+        failed = {vm_id: cause for vm_id, cause in self.failed.items() if vm_id in required}
+        return f"{len(failed):,} of {count(len(required))} could not be entitled: {causes(failed)}"
+
+
+class _Watch:
+    """Looks that cost one page for as long as something on it is still CREATING.
+
+    A page that shows an outstanding VM as CREATING says all there is to know: not yet. The next look begins there.
+    What is bad news (failed, not listed) counts only after a look at all pages, since a VM may have several rows.
+    """
+
+    def __init__(self, turn: Turn, connector: Connector) -> None:
+        self._turn = turn
+        self._connector = connector
+        self._token: str | None = None
+        self._told = turn.clock.now()
+
+    def look(self, outstanding: VmIds) -> tuple[Rows, bool]:
+        """Return rows of outstanding VMs, and whether all pages were read."""
+        start = self._token
+        seen: Rows = {}
+        token = start
+        while True:
+            page, following = self._page(token)
+            rows = [row for row in page if row.vm_id in outstanding]
+            merged(rows, seen)
+            if any(row.creating for row in rows):
+                self._token = token
+                return {vm_id: row for vm_id, row in seen.items() if row.held}, False
+            if following is None:
+                break
+            token = following
+        self._token = None
+        if start is None:
+            return seen, True
+        good = {vm_id: row for vm_id, row in seen.items() if row.held}
+        if outstanding - good.keys():
+            more, complete = self.look(outstanding - good.keys())
+            return {**more, **good}, complete
+        return good, False
+
+    def _page(self, token: str | None) -> tuple[list[Row], str | None]:
+        try:
+            return self._turn.page(self._connector, token, self._turn.until)
+        except Refused:
+            if token is None:
+                raise
+            # The token has aged; begin anew.
+            self._token = None
+            return self._turn.page(self._connector, None, self._turn.until)
+        except NotFound as error:
+            raise not_found(error, self._connector) from error
+
+    def progress(self, done: int, total: int) -> None:
+        now = self._turn.clock.now()
+        if now - self._told >= 10:
+            self._told = now
+            logger.info("%s of %s created", f"{done:,}", f"{total:,}")
+
+
+def looked(turn: Turn, connector: Connector) -> Rows:
+    """Return what EVS lists, or raise a Failure that a user understands."""
+    try:
+        return turn.look(connector, turn.until)
+    except NotFound as error:
+        raise not_found(error, connector) from error
+    except AwsError as error:
+        raise Failure(f"EVS can't be asked for the entitlements of {connector}: {error}") from error
+
+
+def not_found(error: NotFound, connector: Connector) -> Failure:
+    """Name the environment or connector that does not exist."""
+    which: dict[str, Any] = {
+        connector.environment_id: f"environment {connector.environment_id}",
+        connector.connector_id: f"connector {connector.connector_id} of environment {connector.environment_id}",
+    }
+    what = which.get(error.resource_id, f"environment {connector.environment_id} or connector {connector.connector_id}")
+    return Failure(f"{what} was not found: {error.message or error.code}")

@@ -1,0 +1,119 @@
+"""Entry point of the function: wires the event to a request, the request to an answer."""
+
+import json
+import os
+from typing import Any
+
+from .aws import AwsError, Clients, Patience, call
+from .clock import Clock, answer_by, undo_time
+from .cloudformation import Answer, Request, Resource
+from .converge import Convergence
+from .errors import Failure, HandOver, LedgerGone, Overtaken
+from .evs import Evs
+from .ledger_table import LedgerTable
+from .log import logger
+from .orphan import delete_declared
+from .properties import Properties, service_timeout
+from .stack import Stack
+from .turn import Turn
+
+#: Names the ledger's table in the function's environment.
+LEDGER_TABLE = "LEDGER_TABLE_NAME"
+#: What an invocation tells the one that goes on, beside the event.
+CONTINUATION = "Continuation"
+#: A chain of invocations ends here at the latest; the deadline ends it long before.
+MOST_INVOCATIONS = 600
+#: AccessDenied is ridden out for so many seconds after the request began.
+DENIED_FOR = 75.0
+
+
+def _turn(event: dict[str, Any], clock: Clock) -> Turn:
+    request = Request.of(event)
+    timeout = service_timeout(request.properties)
+    goes_on = event.get(CONTINUATION) or {}
+    began = goes_on.get("Began", clock.now())
+    deadline = goes_on.get("AnswerBy") or answer_by(request.issued_at(began), timeout)
+    event[CONTINUATION] = {**goes_on, "Began": began, "AnswerBy": deadline}
+    patience = Patience(clock, began + DENIED_FOR, goes_on.get("TroubleSince"))
+    clients = Clients(clock)
+    return Turn(
+        request=request,
+        table=LedgerTable(clients, patience, os.environ[LEDGER_TABLE], request.stack_id),
+        evs=Evs(clients, clock),
+        stack=Stack(clients, patience, request.stack_id, min(deadline, clock.now() + 60)),
+        clock=clock,
+        patience=patience,
+        work_by=deadline - undo_time(timeout),
+        answer_by=deadline,
+    )
+
+
+def _properties(request: Request) -> Properties | Failure:
+    try:
+        return Properties.parse(request.properties)
+    except Failure as failure:
+        return failure
+
+
+def serve(event: dict[str, Any], context: Any) -> Answer | None:
+    """Carry out one event; None where there is to be no answer."""
+    turn = _turn(event, clock_of(context))
+    properties = _properties(turn.request)
+    try:
+        return Convergence(turn, properties, getattr(context, "log_stream_name", "")).answer()
+    except LedgerGone as gone:
+        return delete_declared(turn, properties, gone)
+    except Overtaken as overtaken:
+        logger.warning("no answer, nothing done: %s", overtaken)
+        turn.withdraw()
+        return None
+    except HandOver:
+        event[CONTINUATION]["TroubleSince"] = turn.patience.since
+        raise
+
+
+_clocks: dict[int, Clock] = {}
+
+
+def clock_of(context: Any) -> Clock:
+    """Return the clock of an invocation, the same one each time."""
+    if id(context) not in _clocks:
+        _clocks.clear()
+        _clocks[id(context)] = Clock(context.get_remaining_time_in_millis)
+    return _clocks[id(context)]
+
+
+def hand_over(event: dict[str, Any], context: Any, clock: Clock) -> None:
+    """Invoke this function again, asynchronously, to go on with the request.
+
+    The payload holds the event, ResponseURL with it: it is the only place where the fresh invocation can learn it.
+    """
+    goes_on = event.get(CONTINUATION) or {}
+    number = goes_on.get("Invocation", 1) + 1
+    if number > MOST_INVOCATIONS:
+        raise RuntimeError(f"{MOST_INVOCATIONS} invocations have not been enough")
+    payload = {key: value for key, value in event.items() if key != "OldResourceProperties"}
+    payload[CONTINUATION] = {**goes_on, "Invocation": number}
+    client = Clients(clock).make("lambda")
+    while True:
+        try:
+            call(
+                client.invoke, "lambda:InvokeFunction",
+                FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=json.dumps(payload).encode(),
+            )  # fmt: skip
+        except AwsError as error:
+            if clock.remaining() < 2:
+                # Lambda's asynchronous retry begins the request again in a minute; the ledger knows how far it got.
+                raise
+            logger.warning("%s; trying again", error)
+            clock.doze(0.5)
+        else:
+            return
+
+
+_resource = Resource(serve, clock_of, hand_over)
+
+
+def handler(event: dict[str, Any], context: Any) -> None:
+    """Serve an event of CloudFormation's, or the continuation of one."""
+    _resource(event, context)

@@ -1,0 +1,63 @@
+"""A Delete whose ledger is gone: what its properties declare is all that is known to be ours.
+
+Owns this one case. The table goes with the stack, so it is missing only where somebody deleted it by hand.
+"""
+
+from .aws import AwsError, NotFound, Refused
+from .cloudformation import Answer, failed_sequence
+from .errors import Failure, LedgerGone
+from .evs import SEND_WITHIN, named
+from .log import logger
+from .properties import Connector, Properties
+from .text import batches, count, some
+from .turn import Turn
+
+
+def delete_declared(turn: Turn, properties: Properties | Failure, gone: LedgerGone) -> Answer:
+    """Delete the entitlements of the VMs in the properties, and wait until none is held."""
+    physical_id = turn.request.physical_id
+    if failed_sequence(physical_id) is not None or isinstance(properties, Failure):
+        # A Create that failed has been undone, and one with wrong properties never began.
+        return Answer("SUCCESS", physical_id)
+    logger.warning("%s; deleting what the properties declare", gone)
+    try:
+        left = _delete(turn, properties.connector, properties.vm_ids)
+    except NotFound:
+        left = {}
+    except (AwsError, Failure) as error:
+        return Answer("FAILED", physical_id, f"{error}. {gone}")
+    if left:
+        return Answer("FAILED", physical_id, f"{count(len(left))} still entitled: {some(left)}. {gone}")
+    return Answer("SUCCESS", physical_id)
+
+
+def _delete(turn: Turn, connector: Connector, vm_ids: frozenset[str]) -> dict[str, str]:
+    not_before: dict[str, float] = {}
+    while True:
+        rows = turn.look(connector, turn.answer_by)
+        present = {vm_id for vm_id in vm_ids if vm_id in rows and not rows[vm_id].gone}
+        held = {vm_id for vm_id in present if rows[vm_id].held}
+        now = turn.clock.now()
+        due = [vm_id for vm_id in present if not_before.get(vm_id, 0.0) <= now and not rows[vm_id].creating]
+        if not held and not due:
+            return {}
+        if now >= turn.answer_by:
+            return {vm_id: rows[vm_id].status for vm_id in held}
+        not_before.update(dict.fromkeys(due, now + 20))
+        queue = batches(due)
+        while queue:
+            queue = [*_delete_batch(turn, connector, queue[0]), *queue[1:]]
+        turn.clock.pause(1.0)
+
+
+def _delete_batch(turn: Turn, connector: Connector, batch: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Delete a batch; return what of it is to be asked for again, taken apart."""
+    try:
+        turn.patience.through(lambda: turn.evs.delete(connector, batch, turn.clock.now() + SEND_WITHIN), turn.answer_by)
+    except Refused as error:
+        guilty = named(error, batch)
+        if guilty:
+            return batches(vm_id for vm_id in batch if vm_id not in guilty)
+        middle = len(batch) // 2
+        return [batch[:middle], batch[middle:]] if middle else []
+    return []

@@ -1,0 +1,108 @@
+"""What CloudFormation says of the stack, asked only where a rule of removal needs it.
+
+Owns every call to CloudFormation's API. What it can't find out is the careful answer: an entitlement is kept.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from .aws import AwsError, Clients, NotFound, Patience, Refused, call
+from .errors import Failure
+from .log import logger
+
+#: The stack operations that end with one of these can't be rolled back any more (of a stack that is not nested).
+COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+#: Most pages of events, newest first, in which the end of an operation is looked for.
+EVENT_PAGES = 20
+
+
+class Stack:
+    """The stack that a request belongs to.
+
+    Parameters
+    ----------
+    until
+        Epoch seconds until which questions are tried again.
+    """
+
+    def __init__(self, clients: Clients, patience: Patience, stack_id: str, until: float) -> None:
+        self._clients = clients
+        self._patience = patience
+        self._stack_id = stack_id
+        self._until = until
+        self._client: Any = None
+        self._described: dict[str, Any] | None = None
+
+    def physical_id_of(self, logical_id: str) -> str | None:
+        """Return the PhysicalResourceId that CloudFormation names for a resource; None where it names none.
+
+        Raises
+        ------
+        Failure
+            CloudFormation could not be asked.
+        """
+        try:
+            answer = self._ask("DescribeStackResource", LogicalResourceId=logical_id)
+        except (Refused, NotFound) as error:
+            if "does not exist" in error.message:
+                return None
+            raise Failure(f"CloudFormation can't be asked for the resource's id: {error}") from error
+        except AwsError as error:
+            raise Failure(f"CloudFormation can't be asked for the resource's id: {error}") from error
+        return answer["StackResourceDetail"].get("PhysicalResourceId") or None
+
+    def is_being_deleted(self) -> bool:
+        """Tell whether the whole stack is going; False where that can't be learnt."""
+        return self._describe().get("StackStatus") == "DELETE_IN_PROGRESS"
+
+    def completed_since(self, moment: float) -> bool:
+        """Tell whether it is certain that an operation which was under way at `moment` (epoch seconds) completed.
+
+        Not certain: the stack is rolling back, it is nested (its parent may still roll back), it has not reached
+        *_COMPLETE since, or CloudFormation can't be asked.
+        """
+        stack = self._describe()
+        if not stack or stack.get("ParentId") or "ROLLBACK" in stack.get("StackStatus", "ROLLBACK"):
+            return False
+        token: dict[str, str] = {}
+        for _ in range(EVENT_PAGES):
+            try:
+                answer = self._ask("DescribeStackEvents", **token)
+            except (AwsError, Failure) as error:
+                logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
+                return False
+            for event in answer.get("StackEvents") or ():
+                if _epoch(event.get("Timestamp")) < moment:
+                    return False
+                if event.get("PhysicalResourceId") == self._stack_id and event.get("ResourceStatus") in COMPLETE:
+                    return True
+            if not answer.get("NextToken"):
+                return False
+            token = {"NextToken": answer["NextToken"]}
+        return False
+
+    def _describe(self) -> dict[str, Any]:
+        if self._described is None:
+            try:
+                self._described = (self._ask("DescribeStacks").get("Stacks") or [{}])[0]
+            except (AwsError, Failure) as error:
+                logger.warning("CloudFormation can't be asked for the stack's status: %s", error)
+                self._described = {}
+        return self._described or {}
+
+    def _ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        if self._client is None:
+            self._client = self._clients.make("cloudformation")
+        method = {
+            "DescribeStacks": self._client.describe_stacks,
+            "DescribeStackResource": self._client.describe_stack_resource,
+            "DescribeStackEvents": self._client.describe_stack_events,
+        }[operation]
+        return self._patience.through(
+            lambda: call(method, f"cloudformation:{operation}", StackName=self._stack_id, **parameters),
+            self._until,
+        )
+
+
+def _epoch(moment: Any) -> float:
+    return moment.astimezone(UTC).timestamp() if isinstance(moment, datetime) else 0.0

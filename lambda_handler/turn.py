@@ -1,0 +1,142 @@
+"""One invocation's turn at a request: the fence around every write to the ledger, and what all steps share.
+
+Owns what this invocation has under way: its flights, and the VMs it has seen to hold nothing. Both go into the ledger
+with whatever is written next, so that a request that nothing disturbs costs few writes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from .aws import Patience
+from .clock import Clock
+from .cloudformation import Request
+from .errors import LedgerFailure, Overtaken, Restart
+from .evs import Evs, Row, Rows, merged
+from .ledger import NONE, Flight, Holding, RequestRecord, State, VmIds
+from .ledger_table import LedgerTable
+from .log import logger
+from .properties import Connector
+from .stack import Stack
+
+
+@dataclass
+class Turn:
+    """What every step of a request needs.
+
+    Attributes
+    ----------
+    work_by, answer_by
+        Epoch seconds: when creating has to end, when the answer has to be under way.
+    failing
+        The request is being undone.
+    """
+
+    request: Request
+    table: LedgerTable
+    evs: Evs
+    stack: Stack
+    clock: Clock
+    patience: Patience
+    work_by: float
+    answer_by: float
+    failing: bool = False
+    by: str = field(default_factory=lambda: uuid4().hex[:12])
+    creating: dict[Connector, tuple[Flight, ...]] = field(default_factory=dict)
+    removing: dict[Connector, tuple[Flight, ...]] = field(default_factory=dict)
+    empty: dict[Connector, VmIds] = field(default_factory=dict)
+
+    @property
+    def state(self) -> State:
+        """The ledger as last read or written."""
+        return self.table.state
+
+    @property
+    def until(self) -> float:
+        """Until when the present phase is pursued, in epoch seconds."""
+        creating = self.request.type != "Delete" and not self.failing
+        return self.work_by if creating else self.answer_by
+
+    def write(self, change: Callable[[State], State]) -> State:
+        """Change the ledger, provided that this request is still the newest of its logical id.
+
+        Raises
+        ------
+        Overtaken
+            It is not: nothing was written.
+        Restart
+            Another invocation of this request has moved it on.
+        LedgerFailure
+        """
+
+        def fenced(state: State) -> State:
+            self._check(state)
+            changed = change(state)
+            now = self.clock.now()
+            for connector in {*changed.holdings, *self.creating, *self.removing, *self.empty}:
+                empty = self.empty.get(connector, NONE)
+                holding = self._own_flights(connector, changed.holding(connector)).pruned(now, empty)
+                # Somebody who declares it, or is creating it, has taken it over since it was seen to be empty.
+                taken = changed.declared(connector) | holding.in_creation(now)
+                changed = changed.hold(connector, holding.disown(empty - taken))
+            return changed
+
+        # The answer must still be sent after the last write, so that may take until then.
+        state = self.table.change(fenced, self.answer_by)
+        self.empty.clear()
+        return state
+
+    def _check(self, state: State) -> None:
+        record = state.requests.get(self.request.logical_id)
+        if record is None or record.request_id != self.request.request_id:
+            raise Overtaken("CloudFormation has issued a newer request for this resource")
+        if record.answer is not None or (record.failing is not None) != self.failing:
+            raise Restart
+
+    @property
+    def record(self) -> RequestRecord:
+        """The record of this request in the ledger."""
+        return self.state.requests[self.request.logical_id]
+
+    def reload(self) -> None:
+        """Read the ledger again, and see whether the turn is still ours."""
+        self._check(self.table.load(self.answer_by))
+
+    def withdraw(self) -> None:
+        """Having been overtaken: tell the newer request which calls can no longer take effect."""
+
+        def landed(state: State) -> State:
+            for connector, holding in state.holdings.items():
+                state = state.hold(connector, self._own_flights(connector, holding))
+            return state
+
+        try:
+            self.table.change(landed, self.clock.now() + 5)
+        except LedgerFailure as error:
+            logger.warning("flights could not be withdrawn: %s", error)
+
+    def _own_flights(self, connector: Connector, holding: Holding) -> Holding:
+        return holding.flying(self.by, self.creating.get(connector, ()), self.removing.get(connector, ()))
+
+    def depart(self, vm_ids: VmIds, seconds: float, *, answered: bool = False) -> Flight:
+        """Return a flight of this invocation that may take effect for so many seconds from now."""
+        return Flight(vm_ids, self.clock.now() + seconds, self.by, answered)
+
+    def look(self, connector: Connector, until: float) -> Rows:
+        """Return all rows of a connector, one a VM.
+
+        Raises
+        ------
+        AwsError, Failure
+        """
+        rows: Rows = {}
+        token: str | None = None
+        while True:
+            page, token = self.page(connector, token, until)
+            merged(page, rows)
+            if token is None:
+                return rows
+
+    def page(self, connector: Connector, token: str | None, until: float) -> tuple[list[Row], str | None]:
+        """Return one page of rows, with patience."""
+        return self.patience.through(lambda: self.evs.page(connector, token), until)
