@@ -92,15 +92,9 @@ class DeclaredSet(CustomResource):
         set_id = f"EvsEntitlements{environment_part}{connector_part}"
         found = stack.node.try_find_child(set_id)
         # The CDK's Python runtime keeps every object for ever, so that this is the very object made before.
-        return (
-            found
-            if isinstance(found, DeclaredSet)
-            else cls(stack, set_id, environment_id, connector_id, settings)
-        )
+        return found if isinstance(found, DeclaredSet) else cls(stack, set_id, environment_id, connector_id, settings)
 
-    def __init__(
-        self, stack: Stack, set_id: str, environment_id: str, connector_id: str, settings: Settings
-    ) -> None:
+    def __init__(self, stack: Stack, set_id: str, environment_id: str, connector_id: str, settings: Settings) -> None:
         provider = Provider.of(stack)
         union = _Union()
         super().__init__(
@@ -155,9 +149,7 @@ class DeclaredSet(CustomResource):
         for name, value in declared.items():
             if value != self._settings[name]:
                 # In order of path, so that the error is the same whichever was declared first.
-                (path_1, value_1), (path_2, value_2) = sorted(
-                    [(self._first_path, self._settings[name]), (path, value)]
-                )
+                (path_1, value_1), (path_2, value_2) = sorted([(self._first_path, self._settings[name]), (path, value)])
                 raise ValueError(
                     f"{name}: got {value_1} from {path_1} and {value_2} from {path_2}, expected one value: "
                     f"both declare entitlements of one set ({self._label})"

@@ -92,8 +92,7 @@ def _handler_package() -> Path:
         if (package / "__init__.py").exists():
             return package
     raise RuntimeError(
-        f"lambda_handler: found neither in {here.parent} nor in {here.parent.parent}; "
-        "install evs-entitlements anew"
+        f"lambda_handler: found neither in {here.parent} nor in {here.parent.parent}; install evs-entitlements anew"
     )
 
 

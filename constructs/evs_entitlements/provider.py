@@ -9,6 +9,8 @@ change the ServiceToken of its custom resources, which CloudFormation refuses ("
 not allowed").
 """
 
+from typing import Any
+
 from aws_cdk import Acknowledgment, Aws, Duration, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -56,9 +58,7 @@ class Provider(Construct):
         # Before anything is made: code that cannot be staged is the likeliest error here.
         code = lambda_code.lambda_code(stack)
         table = self._ledger_table()
-        log_group = logs.LogGroup(
-            self, "LogGroup", retention=LOG_RETENTION, removal_policy=RemovalPolicy.DESTROY
-        )
+        log_group = logs.LogGroup(self, "LogGroup", retention=LOG_RETENTION, removal_policy=RemovalPolicy.DESTROY)
         self._role = self._function_role(table, log_group)
         self._function = lambda_.Function(
             self,
@@ -93,9 +93,7 @@ class Provider(Construct):
             "InvokePolicy",
             roles=[self._role],
             statements=[
-                iam.PolicyStatement(
-                    actions=["lambda:InvokeFunction"], resources=[self._function.function_arn]
-                )
+                iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self._function.function_arn])
             ],
         )
 
@@ -118,33 +116,26 @@ class Provider(Construct):
                 environment.
         """
         stack = Stack.of(self)
-        policy_id = (
-            f"{PROVIDER_ID}{_alphanumeric(environment_id) if environment_id else 'AnyEnvironment'}Policy"
-        )
+        policy_id = f"{PROVIDER_ID}{_alphanumeric(environment_id) if environment_id else 'AnyEnvironment'}Policy"
         found = stack.node.try_find_child(policy_id)
         if isinstance(found, iam.Policy):
             return found
+        arn = stack.format_arn(service="evs", resource="environment", resource_name=environment_id or "*")
         policy = iam.Policy(
             stack,
             policy_id,
             roles=[self._role],
             statements=[
                 iam.PolicyStatement(
-                    actions=[
-                        f"{service_model.SERVICE}:{operation}" for operation in service_model.OPERATIONS
-                    ],
-                    resources=[
-                        stack.format_arn(
-                            service="evs", resource="environment", resource_name=environment_id or "*"
-                        )
-                    ],
+                    actions=[f"{service_model.SERVICE}:{operation}" for operation in service_model.OPERATIONS],
+                    resources=[arn],
                 )
             ],
         )
         if environment_id is None:
             _acknowledge(
                 policy,
-                "AwsSolutions-IAM5",
+                f"AwsSolutions-IAM5[Resource::{_as_cdk_nag_writes_it(stack.resolve(arn))}]",
                 "The environment is a token: its id is known only at deployment, and a former one must still "
                 "be reachable when its entitlements are removed. Limited to the account and region.",
             )
@@ -202,6 +193,12 @@ class Provider(Construct):
 def _alphanumeric(environment_id: str) -> str:
     # env-abcde12345 -> Envabcde12345, which no token's policy can be called.
     return environment_id.replace("env-", "Env")
+
+
+def _as_cdk_nag_writes_it(arn: Any) -> str:
+    # A wildcard is acknowledged one by one, by an id that has the resource in it: <AWS::Region> for a Ref.
+    parts = [arn] if isinstance(arn, str) else arn["Fn::Join"][1]
+    return "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)
 
 
 def _acknowledge(construct: Construct, rule: str, reason: str) -> None:

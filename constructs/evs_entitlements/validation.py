@@ -112,9 +112,7 @@ def check_adopt_existing(value: object) -> None:
         TypeError: neither a bool nor a token.
     """
     if not isinstance(value, bool) and not is_token(value):
-        raise TypeError(
-            f"adopt_existing: got {shown(value)} ({type(value).__name__}), expected True or False"
-        )
+        raise TypeError(f"adopt_existing: got {shown(value)} ({type(value).__name__}), expected True or False")
 
 
 def check_removal_policy(value: object) -> None:
@@ -165,11 +163,6 @@ def _token_of_element(element: object) -> str | IResolvable | None:
     # A list token is encoded as a list of one marked string. It comes as such when it was put among other
     # elements, as in ["vm-1", *parameter.value_as_list], which the CDK itself would refuse to resolve.
     encoded = [element] if isinstance(element, str) else element
-    if (
-        isinstance(encoded, list)
-        and len(encoded) == 1
-        and isinstance(encoded[0], str)
-        and Token.is_unresolved(encoded)
-    ):
+    if isinstance(encoded, list) and len(encoded) == 1 and isinstance(encoded[0], str) and Token.is_unresolved(encoded):
         return Tokenization.reverse_list(encoded)
     return None

@@ -47,9 +47,7 @@ def renamed(synth: Synth) -> None:
 
 
 def moved(synth: Synth) -> None:
-    synth.declare(
-        Construct(Construct(synth.stack, "Outer"), "Inner"), "Windows", "vm-101", "vm-102", "vm-103"
-    )
+    synth.declare(Construct(Construct(synth.stack, "Outer"), "Inner"), "Windows", "vm-101", "vm-102", "vm-103")
 
 
 def split(synth: Synth) -> None:
@@ -168,9 +166,7 @@ class TestTokens:
             environment = CfnParameter(synth.stack, "Environment").value_as_string
             connector = Fn.import_value("Connector")
             synth.declare(synth.stack, "A", "vm-1", environment_id=environment, connector_id=connector)
-            synth.declare(
-                synth.stack, "B", "vm-2", environment_id=Fn.ref("Environment"), connector_id=connector
-            )
+            synth.declare(synth.stack, "B", "vm-2", environment_id=Fn.ref("Environment"), connector_id=connector)
             return synth.entitlements()
 
         first = build(new_synth(), before=0)
@@ -181,9 +177,7 @@ class TestTokens:
 
     def test_a_literal_and_a_token_are_two_sets(self, synth: Synth) -> None:
         synth.declare(synth.stack, "A", "vm-1")
-        synth.declare(
-            synth.stack, "B", "vm-2", environment_id=CfnParameter(synth.stack, "Environment").value_as_string
-        )
+        synth.declare(synth.stack, "B", "vm-2", environment_id=CfnParameter(synth.stack, "Environment").value_as_string)
         assert len(synth.entitlements()) == 2
 
     def test_references_to_namesakes_in_two_stacks_are_two_sets(self, synth: Synth) -> None:
@@ -191,9 +185,7 @@ class TestTokens:
             other = Stack(synth.app, name)
             source = CfnResource(other, "Source", type="AWS::Test::Environment")
             for reference in (source.ref, Fn.join("", ["env-", source.get_att("Id").to_string()])):
-                synth.declare(
-                    synth.stack, f"{name}{len(synth.stack.node.children)}", "vm-1", environment_id=reference
-                )
+                synth.declare(synth.stack, f"{name}{len(synth.stack.node.children)}", "vm-1", environment_id=reference)
         assert len(synth.entitlements()) == 4
 
     def test_lazy_text_is_the_text(self, synth: Synth) -> None:
@@ -209,9 +201,7 @@ class TestTokens:
         adopt = CfnParameter(synth.stack, "Adopt")
         seconds = CfnParameter(synth.stack, "Seconds", type="Number").value_as_number
         for name in ("A", "B"):
-            synth.declare(
-                synth.stack, name, "vm-1", adopt_existing=adopt.value, timeout=Duration.seconds(seconds)
-            )
+            synth.declare(synth.stack, name, "vm-1", adopt_existing=adopt.value, timeout=Duration.seconds(seconds))
         properties = synth.entitlements()[LOGICAL_ID]["Properties"]
         assert properties["AdoptExisting"] == {"Ref": "Adopt"}
         assert properties["ServiceTimeout"] == {"Ref": "Seconds"}
@@ -272,9 +262,7 @@ class TestDependencies:
         assert synth.template()["Resources"]["After"]["DependsOn"] == [LOGICAL_ID]
 
     @pytest.mark.parametrize("of_parent", [False, True])
-    def test_what_the_construct_or_one_around_it_depends_on_comes_first(
-        self, synth: Synth, of_parent: bool
-    ) -> None:
+    def test_what_the_construct_or_one_around_it_depends_on_comes_first(self, synth: Synth, of_parent: bool) -> None:
         parent = Construct(synth.stack, "Parent")
         entitlements = synth.declare(parent, "Windows", "vm-1")
         first = CfnResource(synth.stack, "First", type="AWS::Test::First")

@@ -1,0 +1,195 @@
+"""The function's code: small, the same bytes everywhere, and with an EVS model that botocore loads."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import crhelper
+import pytest
+from botocore.loaders import Loader
+from botocore.stub import Stubber
+
+from evs_entitlements import service_model
+from evs_entitlements.lambda_code import stage_code, staged_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.unit.constructs.conftest import Synth
+
+PROJECT = Path(__file__).resolve().parents[3]
+MODEL = "models/evs/2023-07-27"
+
+
+@pytest.fixture
+def restored_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def listing(folder: Path) -> list[tuple[str, int, float, bytes]]:
+    """Everything about a tree that can reach a zip file."""
+    return [
+        (path.relative_to(folder).as_posix(), path.stat().st_mode, path.stat().st_mtime, path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+
+
+def test_asset_holds_the_handler_crhelper_and_the_model() -> None:
+    files = staged_files()
+    handler = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "lambda_handler").rglob("*.py")}
+    helper = {f"crhelper/{path.name}" for path in Path(crhelper.__file__).parent.glob("*.py")}
+    models = {f"{MODEL}/{name}.json" for name in ("service-2", "endpoint-rule-set-1", "paginators-1")}
+    assert set(files) == handler | helper | models
+    assert "crhelper/resource_helper.py" in files
+
+
+def test_same_bytes_whatever_the_umask_the_folder_and_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restored_umask: None
+) -> None:
+    stage_code(tmp_path / "one")
+    (tmp_path / "elsewhere" / "two").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "two" / "left_over.py").write_text("")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    os.umask(0o077)
+    stage_code(Path("two"))
+    one = listing(tmp_path / "one")
+    assert one == listing(tmp_path / "elsewhere" / "two")
+    assert {mode & 0o777 for _, mode, _, _ in one} == {0o644}
+    assert len({mtime for _, _, mtime, _ in one}) == 1
+
+
+def test_same_asset_hash_in_two_apps_under_different_umasks(synth: Synth, tmp_path: Path, restored_umask: None) -> None:
+    def asset(synth: Synth) -> str:
+        synth.declare(synth.stack, "Windows", "vm-1")
+        (function,) = synth.resources("AWS::Lambda::Function").values()
+        key: str = function["Properties"]["Code"]["S3Key"]
+        folder = synth.outdir / f"asset.{key.removesuffix('.zip')}"
+        assert {path.stat().st_mode & 0o777 for path in folder.rglob("*.py")} == {0o644}
+        return key
+
+    first = asset(synth)
+    os.umask(0o077)
+    assert asset(type(synth)(tmp_path / "another")) == first
+
+
+def test_asset_is_below_100_kb() -> None:
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in staged_files().items():
+            archive.writestr(name, content)
+    assert len(zipped.getvalue()) < 100_000
+
+
+def test_a_failure_leaves_no_half_of_an_asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_model, "_installed_data", lambda: tmp_path / "none")
+    with pytest.raises(RuntimeError):
+        stage_code(tmp_path / "asset")
+    assert not (tmp_path / "asset").exists()
+
+
+class TestModel:
+    @pytest.fixture
+    def client(self, tmp_path: Path) -> Any:
+        """A client that knows EVS from the asset alone."""
+        stage_code(tmp_path)
+        session = botocore.session.Session()
+        # Without botocore's own folder there is no other EVS model; its endpoints and retry rules are not
+        # the service's.
+        own = tmp_path / "own"
+        own.mkdir()
+        data = Path(botocore.__file__).parent / "data"
+        for path in data.glob("*.json*"):
+            (own / path.name).symlink_to(path)
+        loader = Loader(extra_search_paths=[str(tmp_path / "models"), str(own)], include_default_search_paths=False)
+        session.register_component("data_loader", loader)
+        return session.create_client(
+            "evs", region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
+
+    def test_client_has_the_operations_and_no_other(self, client: Any) -> None:
+        assert sorted(client.meta.service_model.operation_names) == sorted(service_model.OPERATIONS)
+        assert client.can_paginate("list_vm_entitlements")
+        assert client.meta.endpoint_url == "https://evs.eu-central-1.amazonaws.com"
+
+    def test_requests_and_rows_are_those_of_the_full_model(self, client: Any) -> None:
+        full = botocore.session.Session().create_client(
+            "evs", region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
+        for name in service_model.OPERATIONS:
+            ours, theirs = (one.meta.service_model.operation_model(name) for one in (client, full))
+            for shape in ("input_shape", "output_shape"):
+                assert described(getattr(ours, shape)) == described(getattr(theirs, shape))
+        assert {shape.name for shape in client.meta.service_model.error_shapes} == {
+            shape.name for shape in full.meta.service_model.error_shapes
+        }
+
+    def test_calls(self, client: Any) -> None:
+        arguments = {"environmentId": "env-abcde12345", "connectorId": "cnctr-abcde12345"}
+        row = {"vmId": "vm-1", "status": "CREATED"}
+        with Stubber(client) as stub:
+            stub.add_response("list_vm_entitlements", {"entitlements": [row]})
+            stub.add_client_error("delete_entitlement", "InternalServerException")
+            type_ = client.meta.service_model.shape_for("EntitlementType").enum[0]
+            pages = client.get_paginator("list_vm_entitlements").paginate(entitlementType=type_, **arguments)
+            assert [row for page in pages for row in page["entitlements"]] == [row]
+            with pytest.raises(client.exceptions.InternalServerException):
+                client.delete_entitlement(vmIds=["vm-1"], entitlementType=type_, **arguments)
+
+    def test_has_no_documentation_and_is_a_fraction(self) -> None:
+        service = service_model.staged_files()["evs/2023-07-27/service-2.json"]
+        assert b"<p>" not in service
+        assert len(service) < 12_000
+
+    def test_members_called_like_the_models_own_words_stay(self) -> None:
+        reference = {"shape": "Text", "documentation": "<p>about</p>"}
+        service = {
+            "version": "2.0",
+            "metadata": {},
+            "operations": {"CreateEntitlement": {"input": {"shape": "In"}}, "Other": {"input": {"shape": "Unused"}}},
+            "shapes": {
+                "In": {"type": "structure", "members": {"documentation": reference, "shape": reference}},
+                "Text": {"type": "string"},
+                "Unused": {"type": "structure", "members": {}},
+                "Broken": {"type": "structure", "members": {}, "exception": True},
+            },
+        }
+        trimmed = service_model.trimmed(service)
+        assert sorted(trimmed["shapes"]) == ["Broken", "In", "Text"]
+        assert trimmed["shapes"]["In"]["members"] == {"documentation": {"shape": "Text"}, "shape": {"shape": "Text"}}
+
+
+class TestOldBotocore:
+    def test_without_an_evs_model(self, tmp_path: Path) -> None:
+        with pytest.raises(RuntimeError, match=r"botocore .* has no EVS model; install boto3>=1\.42\.92"):
+            service_model.staged_files(tmp_path)
+
+    def test_without_the_entitlement_operations(self, tmp_path: Path) -> None:
+        folder = tmp_path / "evs" / "2023-07-27"
+        folder.mkdir(parents=True)
+        (folder / "service-2.json.gz").write_bytes(
+            gzip.compress(json.dumps({"operations": {"GetEnvironment": {}}}).encode())
+        )
+        with pytest.raises(
+            RuntimeError, match=r"has no CreateEntitlement, DeleteEntitlement, .*install boto3>=1\.42\.92"
+        ):
+            service_model.staged_files(tmp_path)
+
+
+def described(shape: Any) -> Any:
+    """A shape and all below it, as far as it governs what is sent and understood."""
+    if shape.type_name == "structure":
+        members = {name: described(member) for name, member in shape.members.items()}
+        return (shape.type_name, members, sorted(shape.required_members))
+    if shape.type_name == "list":
+        return (shape.type_name, shape.metadata, described(shape.member))
+    return (shape.type_name, shape.metadata)
