@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import boto3
 import click
+from botocore.config import Config
 
 from local_aws import ministack_venv
 from local_aws.evs_api import ControlError, EvsControl, Settings
+from local_aws.function_logs import function_logs
 from local_aws.inventory import SHIPPED, Inventory
 from local_aws.launcher import LocalAws, running
 from local_aws.ministack import StartError
@@ -40,9 +43,9 @@ class _Latency(click.ParamType[Any]):
             numbers = []
         if len(numbers) == 1:
             return numbers[0]
-        if len(numbers) == 2 and numbers[0] <= numbers[1]:
-            return numbers
-        self.fail(f"got {value!r}, expected seconds, such as 5 or 2-10", param, ctx)
+        if len(numbers) != 2 or numbers[0] > numbers[1]:
+            self.fail(f"got {value!r}, expected seconds, such as 5 or 2-10", param, ctx)
+        return numbers
 
 
 def _of_instance(function: F) -> F:
@@ -95,9 +98,7 @@ def cli() -> None:
 @click.option("--port", type=int, default=0, show_default="a free one", help="Port of all services but EVS.")
 @click.option("--evs-port", type=int, default=0, show_default="a free one", help="Port of EVS.")
 @click.option("--name", help="Name of this instance; several can run side by side.")
-def start(
-    inventory: Path, create_latency: Any, delete_latency: Any, name: str | None, **options: Any
-) -> None:
+def start(inventory: Path, create_latency: Any, delete_latency: Any, name: str | None, **options: Any) -> None:
     """Start it, print the environment for your own cdk deploy, and run until Ctrl-C."""
     settings = Settings(create_latency=create_latency, delete_latency=delete_latency)
     with _ending_cleanly() as ended, _plain_errors():
@@ -181,6 +182,25 @@ def faults(name: str | None, effect: str | None, fields: tuple[str, ...], clear:
             evs.fault(effect, **_pairs(fields))
         for rule in evs.faults():
             click.echo(json.dumps(rule))
+
+
+@cli.command()
+@_of_instance
+def logs(name: str | None) -> None:
+    """Print what Lambda functions wrote."""
+    with _plain_errors():
+        there = running(name)["environment"]
+        client = boto3.client(
+            "logs",
+            endpoint_url=there["AWS_ENDPOINT_URL"],
+            verify=there["AWS_CA_BUNDLE"],
+            region_name=there["AWS_REGION"],
+            aws_access_key_id=there["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=there["AWS_SECRET_ACCESS_KEY"],
+            config=Config(proxies={}),
+        )
+        for line in function_logs(client):
+            click.echo(line)
 
 
 def _evs(name: str | None) -> EvsControl:

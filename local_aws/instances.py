@@ -56,9 +56,7 @@ def running() -> dict[str, dict[str, Any]]:
     """Return what the running instances published, by name."""
     found = {path.parent.name: path for path in sorted(DIRECTORY.glob(f"*/{_FILE}"))}
     return {
-        name: json.loads(path.read_text(encoding="utf-8"))
-        for name, path in found.items()
-        if _is_owned(path.parent)
+        name: json.loads(path.read_text(encoding="utf-8")) for name, path in found.items() if _is_owned(path.parent)
     }
 
 

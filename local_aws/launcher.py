@@ -16,6 +16,7 @@ from botocore.config import Config
 
 from local_aws import instances
 from local_aws.evs_api import EvsApi, EvsControl, Settings, World
+from local_aws.function_logs import function_logs
 from local_aws.iam import MinistackIam
 from local_aws.inventory import Inventory
 from local_aws.ministack import Ministack
@@ -95,9 +96,7 @@ class LocalAws:
         world = World(self._inventory, self._settings, region=self.region, account=ACCOUNT)
         self._api = EvsApi(world=world, port=evs_port, iam=iam if self.auth else None).start()
         variables = {"AWS_ENDPOINT_URL_EVS": self._api.url, **self._variables}
-        self._ministack = Ministack(
-            self.directory, auth=self.auth, region=self.region, port=port, variables=variables
-        )
+        self._ministack = Ministack(self.directory, auth=self.auth, region=self.region, port=port, variables=variables)
         self._ministack.start()
         iam.target = MinistackIam(self._ministack, self.boto3_client("iam"))
         instances.publish(self.directory, evs_url=self._api.url, environment=self.environment())
@@ -141,7 +140,7 @@ class LocalAws:
 
     @property
     def log_path(self) -> Path:
-        """Ministack's log, with what Lambda functions wrote; it stays when the instance is stopped."""
+        """The log of ministack itself; it stays when the instance is stopped. See `function_logs` too."""
         return self.directory / "ministack.log"
 
     def environment(self) -> dict[str, str]:
@@ -171,6 +170,10 @@ class LocalAws:
         kept = {name: value for name, value in base.items() if not name.startswith(("AWS_", "CDK_"))}
         return {**kept, **self.environment()}
 
+    def function_logs(self) -> list[str]:
+        """Return what Lambda functions wrote so far, in order; see the module `function_logs`."""
+        return function_logs(self.boto3_client("logs"))
+
     def boto3_client(self, service: str, **options: Any) -> Any:
         """Return a boto3 client of a service here; options are those of ``boto3.client``."""
         evs = service == "evs"
@@ -178,9 +181,7 @@ class LocalAws:
         config = Config(proxies={}, s3={"addressing_style": "path"})
         if "config" in options:
             config = config.merge(options.pop("config"))
-        session = boto3.Session(
-            aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=self.region
-        )
+        session = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=self.region)
         return session.client(
             service,
             endpoint_url=self.api.url if evs else f"https://127.0.0.1:{port}",

@@ -135,14 +135,16 @@ class Ministack:
         (self.directory / "server.key").chmod(0o600)
 
     def _environment(self) -> dict[str, str]:
-        """Return the process's environment: nothing of the caller's but the search path and the home.
+        """Return the process's environment: nothing of the caller's but the search path.
 
         The caller's AWS settings, proxies and certificates would reach the Lambda functions.
         """
         trusted = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
         return {
-            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+            **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
             **dict.fromkeys(trusted, str(self.ca_path)),
+            # Or functions would find the user's ~/.aws.
+            "HOME": str(self.directory / "tmp"),
             "TMPDIR": str(self.directory / "tmp"),
             "STATE_DIR": str(self.directory / "state"),
             "S3_DATA_DIR": str(self.directory / "s3"),

@@ -74,9 +74,7 @@ def read_signature(headers: Mapping[str, str], *, now: float, max_skew: float | 
         raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token")
     match = _AUTHORIZATION.fullmatch(authorization)
     if not match:
-        raise ApiError(
-            "IncompleteSignatureException", "The Authorization header is no AWS signature version 4."
-        )
+        raise ApiError("IncompleteSignatureException", "The Authorization header is no AWS signature version 4.")
     if match["service"] != "evs":
         raise ApiError("InvalidSignatureException", "Credential should be scoped to correct service: 'evs'.")
     if max_skew is not None:
@@ -91,9 +89,7 @@ def _check_date(given: str, now: float, max_skew: float) -> None:
         raise ApiError("IncompleteSignatureException", f"X-Amz-Date is {given!r}, expected 20060102T150405Z.")
     off = now - signed.timestamp()
     if abs(off) > max_skew:
-        what = (
-            "expired: {} is now earlier than {}" if off > 0 else "not yet current: {} is still later than {}"
-        )
+        what = "expired: {} is now earlier than {}" if off > 0 else "not yet current: {} is still later than {}"
         limit = datetime.fromtimestamp(now - max_skew if off > 0 else now + max_skew, UTC)
         text = what.format(given, limit.strftime("%Y%m%dT%H%M%SZ"))
         raise ApiError("InvalidSignatureException", f"Signature {text}")

@@ -17,6 +17,9 @@ from local_aws.evs_api.calls import Call
 
 Effect = Literal["throttle", "error", "access_denied", "close_before", "close_after", "hang", "hold"]
 
+#: Effects that let the call go on afterwards.
+DELAYS = frozenset({"hang", "hold"})
+
 
 @dataclass(frozen=True)
 class FaultRule:
@@ -121,9 +124,18 @@ class Faults:
             return [{**dataclasses.asdict(item.rule), "applied": item.applied} for item in self._armed]
 
     def draw(self, call: Call) -> list[FaultRule]:
-        """Return the rules that apply to a call, and count it."""
+        """Return the rules that apply to a call, and count it.
+
+        At most one of them ends the call, so that rules come to their turn one call after the other; delays
+        come on top.
+        """
         with self._changed:
-            return [item.rule for item in self._armed if self._applies(item, call)]
+            drawn: list[FaultRule] = []
+            for item in self._armed:
+                ended = any(rule.effect not in DELAYS for rule in drawn)
+                if (item.rule.effect in DELAYS or not ended) and self._applies(item, call):
+                    drawn.append(item.rule)
+            return drawn
 
     def _applies(self, item: _Armed, call: Call) -> bool:
         rule = item.rule

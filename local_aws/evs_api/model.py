@@ -148,9 +148,7 @@ def shape_error(error: ApiError) -> bytes:
 def _shaped(shape: Any, value: Any) -> Any:
     if isinstance(shape, StructureShape):
         return {
-            name: _shaped(inner, value[name])
-            for name, inner in shape.members.items()
-            if value.get(name) is not None
+            name: _shaped(inner, value[name]) for name, inner in shape.members.items() if value.get(name) is not None
         }
     if isinstance(shape, ListShape):
         return [_shaped(shape.member, item) for item in value]

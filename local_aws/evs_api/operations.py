@@ -153,9 +153,7 @@ def _position(world: World, token: str | None, scope: str) -> float:
     return position
 
 
-def _slice(
-    world: World, members: Members, items: list[Members], scope: str
-) -> tuple[list[Members], str | None]:
+def _slice(world: World, members: Members, items: list[Members], scope: str) -> tuple[list[Members], str | None]:
     start = max(0, int(_position(world, members.get("nextToken"), scope)))
     end = start + members.get("maxResults", 100)
     return items[start:end], _token(world, float(end), scope) if end < len(items) else None

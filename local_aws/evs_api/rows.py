@@ -90,9 +90,7 @@ class RowStore:
         self.set_status(row, status, at=at, cause=cause)
         return row
 
-    def set_status(
-        self, row: Row, status: str, *, at: float, cause: str, error: tuple[str, str] | None = None
-    ) -> None:
+    def set_status(self, row: Row, status: str, *, at: float, cause: str, error: tuple[str, str] | None = None) -> None:
         """Give a row a status and note the change."""
         row.status, row.error, row.last_synced_at = status, error, at
         if status in LICENSED:
@@ -113,9 +111,7 @@ class RowStore:
         self._note(row, "GONE", at, cause)
 
     def _note(self, row: Row, status: str, at: float, cause: str) -> None:
-        self.changes.append(
-            Change(at, row.vm_id, row.environment_id, row.connector_id, row.sequence, status, cause)
-        )
+        self.changes.append(Change(at, row.vm_id, row.environment_id, row.connector_id, row.sequence, status, cause))
 
     def has(self, row: Row) -> bool:
         """Return whether a row is still listed."""

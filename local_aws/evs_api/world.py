@@ -81,9 +81,7 @@ class World:
             self.rows = RowStore(self.random)
             self.token_key = secrets.token_bytes(16)
             self.began = self.now()
-            self.unreachable = {
-                item.id: self.began for item in self.connectors.values() if not item.reachable
-            }
+            self.unreachable = {item.id: self.began for item in self.connectors.values() if not item.reachable}
 
     @_settled
     def call(self, operation: str, members: dict[str, Any]) -> dict[str, Any]:
