@@ -27,18 +27,18 @@ def causes(failed: Mapping[str, str], groups: int = 8, most: int = 6) -> str:
     Parameters
     ----------
     failed
-        VM id -> cause, such as ``errorCode: errorMessage``.
+        VM id -> cause, in the form ``errorCode: errorMessage``. Messages name the VM, so the code makes the group,
+        and the message of its first VM stands for all.
     groups, most
         How many causes, and how many VMs of each, are named.
     """
-    by_cause: dict[str, list[str]] = {}
+    by_code: dict[str, list[str]] = {}
     for vm_id in sorted(failed, key=natural):
-        # EVS may name the VM in its message; without its id, messages of one cause are alike.
-        by_cause.setdefault(failed[vm_id].replace(vm_id, "the VM"), []).append(vm_id)
-    ranked = sorted(by_cause.items(), key=lambda entry: -len(entry[1]))
-    parts = [f"{some(vm_ids, most)}: {clipped(cause, 300)}" for cause, vm_ids in ranked[:groups]]
+        by_code.setdefault(failed[vm_id].partition(":")[0], []).append(vm_id)
+    ranked = sorted(by_code.values(), key=len, reverse=True)
+    parts = [f"{some(vm_ids, most)}: {clipped(failed[vm_ids[0]], 300)}" for vm_ids in ranked[:groups]]
     if len(ranked) > groups:
-        rest = sum(len(vm_ids) for _, vm_ids in ranked[groups:])
+        rest = sum(len(vm_ids) for vm_ids in ranked[groups:])
         parts.append(f"and {count(rest)} for {count(len(ranked) - groups, 'other reason')}")
     return "; ".join(parts)
 

@@ -1,0 +1,46 @@
+"""Fixtures that every kind of test shares: one local AWS and one staged asset for a whole run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from local_aws.launcher import LocalAws
+
+from tests.support.cloudformation import Lambda, Stack
+from tests.support.receiver import Receiver
+
+
+@pytest.fixture(scope="session")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("aws")
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws(auth=False) as local:
+        yield local
+
+
+@pytest.fixture(scope="session")
+def receiver(directory: Path) -> Iterator[Receiver]:
+    receiver = Receiver(directory)
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture(scope="session")
+def function(directory: Path, aws: LocalAws) -> Iterator[Lambda]:
+    function = Lambda(directory, aws)
+    yield function
+    function.close()
+
+
+@pytest.fixture
+def stack(function: Lambda, receiver: Receiver, directory: Path) -> Iterator[Stack]:
+    """A stack in an EVS API that begins anew."""
+    function.aws.evs.reset()
+    function.aws.evs.set(create_latency=0.0)
+    receiver.statuses.clear()
+    stack = Stack(function, receiver, directory)
+    yield stack
+    stack.close()

@@ -1,0 +1,324 @@
+"""Plays CloudFormation and Lambda around the real asset: what no machine outside of AWS can have.
+
+Requests are real events with ResponseURLs of the real form; answers arrive over HTTPS; the function's process is a
+fresh one each time; it invokes itself, and asks CloudFormation about its stack, over HTTP.
+"""
+
+import itertools
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from evs_entitlements.lambda_code import stage_code
+from flask import Flask, Response, request
+from local_aws.evs_api import EvsControl
+from local_aws.launcher import LocalAws
+from werkzeug.serving import make_server
+
+from tests.support.receiver import Received, Receiver
+
+ENVIRONMENT, CONNECTOR = "env-abcde12345", "cnctr-abcde12345"
+OTHER_CONNECTOR = "cnctr-fghij67890"
+TYPE = "Custom::EvsWindowsServerEntitlements"
+_numbers = itertools.count(1)
+
+
+class Lambda:
+    """Starts invocations of one staged asset."""
+
+    def __init__(self, directory: Path, aws: LocalAws, python: str = sys.executable, asset: Path | None = None) -> None:
+        self.directory = directory
+        self.aws = aws
+        self.asset = asset or directory / "asset"
+        if asset is None:
+            stage_code(self.asset)
+        self._socket = tempfile.mkdtemp(prefix="zygote") + "/socket"
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PYTHON"))}
+        self._process = subprocess.Popen(
+            [python, str(Path(__file__).with_name("zygote.py")), str(self.asset), self._socket],
+            env=environment, cwd=directory, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        assert self._process.stdout
+        assert self._process.stdout.readline() == b"ready\n"
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+        Path(self._socket).unlink(missing_ok=True)
+        Path(self._socket).parent.rmdir()
+
+    def start(self, event: dict[str, Any], env: dict[str, str], timeout: float, log: Path) -> "Invocation":
+        return Invocation(self._socket, event, env, timeout, log)
+
+
+class Invocation:
+    """One process of the function."""
+
+    def __init__(self, path: str, event: dict[str, Any], env: dict[str, str], timeout: float, log: Path) -> None:
+        self.event, self.log, self.id = event, log, f"invocation-{next(_numbers)}"
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.connect(path)
+        self._stream = self._connection.makefile("rw")
+        job = {"event": event, "env": env, "timeout": timeout, "log": str(log), "id": self.id}
+        print(json.dumps(job), file=self._stream, flush=True)
+        self.pid = int(self._stream.readline())
+        self.exit_code: int | None = None
+        self._lock = threading.Lock()
+
+    def wait(self) -> int:
+        """Wait for its end; returns the exit code, negative for the signal that killed it."""
+        with self._lock:
+            if self.exit_code is None:
+                self.exit_code = int(self._stream.readline())
+                self._stream.close()
+                self._connection.close()
+            return self.exit_code
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait()
+
+    def stop(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+@dataclass
+class Delivery:
+    """A request, and how it went."""
+
+    event: dict[str, Any]
+    stack: "Stack"
+    invocation: Invocation
+
+    @property
+    def token(self) -> str:
+        return urllib.parse.urlsplit(self.event["ResponseURL"]).path.rpartition("/")[2]
+
+    @property
+    def puts(self) -> list[Received]:
+        return self.stack.receiver.answers(self.token)
+
+    def answer(self, timeout: float = 60) -> dict[str, Any]:
+        """Wait for the answer, and for the process to end."""
+        try:
+            received = self.stack.receiver.wait(self.token, timeout)
+        except TimeoutError:
+            raise TimeoutError(self.stack.log.read_text()[-6000:]) from None
+        self.invocation.wait()
+        assert len(received.body) <= 4096
+        return received.answer
+
+    def unanswered(self) -> None:
+        """Wait for the process to end, and see that nothing was answered."""
+        self.invocation.wait()
+        assert not self.puts, self.puts
+
+
+@dataclass
+class Stack:
+    """A stack: its ledger table, its resources as CloudFormation knows them, and its requests."""
+
+    function: Lambda
+    receiver: Receiver
+    directory: Path
+    timeout: float = 900
+    status: str = "CREATE_IN_PROGRESS"
+    parent_id: str = ""
+    named: dict[str, str] = field(default_factory=dict)
+    events: list[tuple[str, datetime]] = field(default_factory=list)
+    continuations: list[Invocation] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.name = f"stack-{uuid.uuid4().hex[:8]}"
+        self.id = f"arn:aws:cloudformation:us-east-1:000000000000:stack/{self.name}/{uuid.uuid4()}"
+        self.table = f"{self.name}-ledger"
+        self.log = self.directory / f"{self.name}.log"
+        self.log.touch()
+        self.asked: list[str] = []
+        self.denied: set[str] = set()
+        self._issued = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=30)
+        self.database = self.function.aws.boto3_client("dynamodb")
+        self.database.create_table(
+            TableName=self.table,
+            KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "Id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        logging.getLogger("werkzeug").setLevel("ERROR")
+        self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self.database.close()
+
+    @property
+    def evs(self) -> EvsControl:
+        return self.function.aws.evs
+
+    # --- what the function calls ------------------------------------------------------------------------------------
+
+    def _app(self) -> Flask:
+        app = Flask(__name__)
+
+        @app.post("/2015-03-31/functions/<path:_name>/invocations")
+        def invoke(_name: str) -> Response:
+            assert request.headers["X-Amz-Invocation-Type"] == "Event"
+            assert len(request.get_data()) <= 262_144
+            self.continuations.append(self._start(json.loads(request.get_data()), self.timeout))
+            return Response(status=202)
+
+        @app.post("/")
+        def describe() -> Response:
+            action = request.form["Action"]
+            self.asked.append(action)
+            if action in self.denied:
+                return _error(403, "AccessDenied", f"not authorized to perform: cloudformation:{action}")
+            return getattr(self, f"_{action}")()
+
+        return app
+
+    def _DescribeStacks(self) -> Response:  # noqa: N802
+        parent = f"<ParentId>{self.parent_id}</ParentId>" if self.parent_id else ""
+        return _answer(
+            "DescribeStacks",
+            f"<Stacks><member><StackName>{self.name}</StackName><StackId>{self.id}</StackId>{parent}"
+            f"<CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{self.status}</StackStatus></member></Stacks>",
+        )
+
+    def _DescribeStackResource(self) -> Response:  # noqa: N802
+        logical_id = request.form["LogicalResourceId"]
+        if logical_id not in self.named:
+            return _error(400, "ValidationError", f"Resource {logical_id} does not exist for stack {self.name}")
+        return _answer(
+            "DescribeStackResource",
+            f"<StackResourceDetail><LogicalResourceId>{logical_id}</LogicalResourceId><PhysicalResourceId>"
+            f"{escape(self.named[logical_id])}</PhysicalResourceId><ResourceType>{TYPE}</ResourceType>"
+            "<LastUpdatedTimestamp>2026-01-01T00:00:00Z</LastUpdatedTimestamp>"
+            "<ResourceStatus>CREATE_COMPLETE</ResourceStatus></StackResourceDetail>",
+        )
+
+    def _DescribeStackEvents(self) -> Response:  # noqa: N802
+        members = "".join(
+            f"<member><StackId>{self.id}</StackId><EventId>{number}</EventId><StackName>{self.name}</StackName>"
+            f"<LogicalResourceId>{self.name}</LogicalResourceId><PhysicalResourceId>{self.id}</PhysicalResourceId>"
+            f"<ResourceType>AWS::CloudFormation::Stack</ResourceType><Timestamp>{at.isoformat()}</Timestamp>"
+            f"<ResourceStatus>{status}</ResourceStatus></member>"
+            for number, (status, at) in reversed(list(enumerate(self.events)))
+        )
+        return _answer("DescribeStackEvents", f"<StackEvents>{members}</StackEvents>")
+
+    def reached(self, status: str) -> None:
+        """Let the stack reach a status, with its event."""
+        self.status = status
+        self.events.append((status, datetime.now(UTC)))
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    def event(
+        self, request_type: str, vm_ids: Any = (), *, logical_id: str = "Windows", physical_id: str | None = None,
+        issued: str | None = "", environment: str = ENVIRONMENT, connector: str = CONNECTOR,
+        service_timeout: int | None = None, **properties: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Make a request in the form of CloudFormation's; each one is issued a second after the one before."""
+        if issued == "":
+            self._issued += timedelta(seconds=1)
+            issued = self._issued.strftime("%Y%m%dT%H%M%SZ")
+        token = uuid.uuid4().hex
+        given = {
+            "ServiceToken": "arn:aws:lambda:us-east-1:000000000000:function:evs-entitlements",
+            "EnvironmentId": environment, "ConnectorId": connector, "VmIds": vm_ids, "AdoptExisting": "false",
+        }  # fmt: skip
+        if service_timeout is not None:
+            given["ServiceTimeout"] = str(service_timeout)
+        given.update(properties)
+        event = {
+            "RequestType": request_type, "ResponseURL": self.receiver.url(token, issued), "StackId": self.id,
+            "RequestId": str(uuid.uuid4()), "ResourceType": TYPE, "LogicalResourceId": logical_id,
+            "ResourceProperties": {key: value for key, value in given.items() if value is not None},
+        }  # fmt: skip
+        if physical_id is not None:
+            event["PhysicalResourceId"] = physical_id
+        return event
+
+    def deliver(self, event: dict[str, Any], *, timeout: float | None = None, **env: str) -> Delivery:
+        """Invoke the function with an event; does not wait."""
+        return Delivery(event, self, self._start(event, timeout or self.timeout, **env))
+
+    def _start(self, event: dict[str, Any], timeout: float, **env: str) -> Invocation:
+        own = f"http://127.0.0.1:{self.port}"
+        aws = self.function.aws.environment()
+        environment = {
+            **aws, "AWS_ENDPOINT_URL_LAMBDA": own, "AWS_ENDPOINT_URL_CLOUDFORMATION": own,
+            "AWS_ENDPOINT_URL_DYNAMODB": aws["AWS_ENDPOINT_URL"], "LEDGER_TABLE_NAME": self.table,
+            "SSL_CERT_FILE": str(self.receiver.ca_path), "AWS_LAMBDA_FUNCTION_NAME": "evs-entitlements",
+            "AWS_SESSION_TOKEN": "sessiontokensessiontoken", **self.env, **env,
+        }  # fmt: skip
+        return self.function.start(event, environment, timeout, self.log)
+
+    def create(self, vm_ids: Any, **given: Any) -> dict[str, Any]:
+        """Deliver a Create and wait for its answer."""
+        return self._play(self.event("Create", vm_ids, **given))
+
+    def update(self, physical_id: str, vm_ids: Any, **given: Any) -> dict[str, Any]:
+        """Deliver an Update and wait for its answer."""
+        return self._play(self.event("Update", vm_ids, physical_id=physical_id, **given))
+
+    def delete(self, physical_id: str, vm_ids: Any = ("vm-101",), **given: Any) -> dict[str, Any]:
+        """Deliver a Delete and wait for its answer."""
+        return self._play(self.event("Delete", vm_ids, physical_id=physical_id, **given))
+
+    def _play(self, event: dict[str, Any]) -> dict[str, Any]:
+        answer = self.deliver(event).answer()
+        if answer["Status"] == "SUCCESS" and event["RequestType"] != "Delete":
+            self.named[event["LogicalResourceId"]] = answer["PhysicalResourceId"]
+        return answer
+
+    def wait_for(self, text: str, timeout: float = 20) -> None:
+        """Wait until the log has a text."""
+        ends = time.time() + timeout
+        while text not in self.log.read_text():
+            if time.time() > ends:
+                raise TimeoutError(f"{text!r} not in the log:\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.02)
+
+
+def _answer(action: str, result: str) -> Response:
+    return Response(
+        f'<{action}Response xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><{action}Result>{result}'
+        f"</{action}Result><ResponseMetadata><RequestId>0</RequestId></ResponseMetadata></{action}Response>",
+        content_type="text/xml",
+    )
+
+
+def _error(status: int, code: str, message: str) -> Response:
+    return Response(
+        '<ErrorResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><Error><Type>Sender</Type>'
+        f"<Code>{code}</Code><Message>{escape(message)}</Message></Error></ErrorResponse>",
+        status=status, content_type="text/xml",
+    )  # fmt: skip

@@ -1,0 +1,86 @@
+"""Runs the staged asset in fresh processes, as Lambda does, without paying for the imports each time.
+
+Started once for an asset: imports the handler from it, then forks a process for each invocation that it is told of
+over a Unix socket. The child has the asset's modules and nothing of an earlier invocation. Killed at its timeout.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+
+
+class Context:
+    """What Lambda hands to a handler."""
+
+    def __init__(self, job):
+        self._ends = time.time() + job["timeout"]
+        self.aws_request_id = job["id"]
+        self.function_name = "evs-entitlements"
+        self.invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:evs-entitlements"
+        self.log_stream_name = job["id"]
+        self.log_group_name = "/aws/lambda/evs-entitlements"
+
+    def get_remaining_time_in_millis(self):
+        return int((self._ends - time.time()) * 1000)
+
+
+def run(job, handler):
+    log = os.open(job["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ.update(job["env"])
+    try:
+        handler(job["event"], Context(job))
+    except BaseException:  # noqa: BLE001 - as the Lambda runtime
+        import traceback
+
+        traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(1)
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def serve(connection, handler):
+    """In a process of its own: start the handler's process, enforce its timeout, report how it ended."""
+    with connection.makefile("rw") as stream:
+        job = json.loads(stream.readline())
+        child = os.fork()
+        if child == 0:
+            run(job, handler)
+        print(child, file=stream, flush=True)
+        ends = time.time() + job["timeout"]
+        while True:
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                break
+            if time.time() > ends:
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.005)
+        print(os.waitstatus_to_exitcode(status), file=stream, flush=True)
+    os._exit(0)
+
+
+def main(asset, path):
+    sys.path.insert(0, asset)
+    from lambda_handler.main import handler
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen(64)
+    print("ready", flush=True)
+    while True:
+        connection, _ = server.accept()
+        if os.fork() == 0:
+            server.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            serve(connection, handler)
+        connection.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
