@@ -107,7 +107,7 @@ class Ministack:
         members = _family(process.pid)
         _signal_group(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(2)
+            process.wait(0.5)
         _signal_group(process.pid, signal.SIGKILL)
         for member in members:
             try:

@@ -1,0 +1,282 @@
+"""AWS on this machine as a whole: started, told apart from its neighbours, guarded by IAM, and gone when stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil  # type: ignore[import-untyped]
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from click.testing import CliRunner
+
+from local_aws import LocalAws, Settings, instances, ministack_venv
+from local_aws.cli import cli
+from local_aws.iam import policy_source
+from local_aws.launcher import running
+from local_aws.ministack import StartError
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACE = {
+    "environmentId": "env-abcde12345",
+    "connectorId": "cnctr-abcde12345",
+    "entitlementType": "WINDOWS_SERVER",
+}
+ENVIRONMENT_ARN = "arn:aws:evs:us-east-1:000000000000:environment/env-abcde12345"
+TRUST = """{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+    "Principal": {"AWS": "arn:aws:iam::000000000000:root"}}]}"""
+
+
+def policy(*actions: str, effect: str = "Allow", resource: str = ENVIRONMENT_ARN) -> str:
+    quoted = ", ".join(f'"{action}"' for action in actions)
+    statement = f'{{"Effect": "{effect}", "Action": [{quoted}], "Resource": "{resource}"}}'
+    return f'{{"Version": "2012-10-17", "Statement": [{statement}]}}'
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws(settings=Settings(create_latency=0)) as aws:
+        yield aws
+
+
+class Role:
+    """A role of a test's own, with clients that have its session credentials."""
+
+    def __init__(self, aws: LocalAws, name: str) -> None:
+        self.aws, self.name = aws, name
+        self.iam = aws.boto3_client("iam")
+        arn = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+        sts = aws.boto3_client("sts")
+        self.credentials = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+
+    def put(self, document: str, name: str = "evs") -> None:
+        self.iam.put_role_policy(RoleName=self.name, PolicyName=name, PolicyDocument=document)
+
+    def evs(self, **credentials: str) -> Any:
+        return boto3.client(
+            "evs",
+            endpoint_url=self.aws.api.url,
+            region_name="us-east-1",
+            aws_access_key_id=self.credentials["AccessKeyId"],
+            aws_secret_access_key=self.credentials["SecretAccessKey"],
+            aws_session_token=credentials.get("token", self.credentials["SessionToken"]),
+            config=Config(proxies={}, retries={"total_max_attempts": 1}),
+        )
+
+
+def gone(pids: list[int], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not any(psutil.pid_exists(pid) and _lives(pid) for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+# Permissions.
+
+
+def test_a_role_may_do_what_its_policy_allows_and_no_more(aws: LocalAws) -> None:
+    role = Role(aws, "lists-and-creates")
+    role.put(policy("evs:ListVmEntitlements", "evs:CreateEntitlement"))
+    evs = role.evs()
+    evs.create_entitlement(**PLACE, vmIds=["vm-101"])
+    assert [row["vmId"] for row in evs.list_vm_entitlements(**PLACE)["entitlements"]] == ["vm-101"]
+    with pytest.raises(ClientError) as caught:
+        evs.delete_entitlement(**PLACE, vmIds=["vm-101"])
+    message = caught.value.response["Error"]["Message"]
+    assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert "User: arn:aws:sts::000000000000:assumed-role/lists-and-creates/test is not authorized" in message
+    assert f"to perform: evs:DeleteEntitlement on resource: {ENVIRONMENT_ARN}" in message
+    assert aws.evs.held() == ["vm-101"]
+
+
+def test_another_environment_needs_its_own_permission(aws: LocalAws) -> None:
+    role = Role(aws, "one-environment")
+    role.put(policy("evs:*"))
+    other = {**PLACE, "environmentId": "env-zyxwv98765", "connectorId": "cnctr-zyxwv98765"}
+    with pytest.raises(ClientError, match="environment/env-zyxwv98765"):
+        role.evs().list_vm_entitlements(**other)
+
+
+def test_a_changed_policy_counts_at_once(aws: LocalAws) -> None:
+    role = Role(aws, "changing")
+    evs = role.evs()
+    with pytest.raises(ClientError, match="AccessDenied"):
+        evs.list_vm_entitlements(**PLACE)
+    role.put(policy("evs:ListVmEntitlements"))
+    time.sleep(0.3)
+    evs.list_vm_entitlements(**PLACE)
+    role.put(policy("evs:*", effect="Deny"), name="deny")
+    time.sleep(0.3)
+    with pytest.raises(ClientError, match="explicit deny"):
+        evs.list_vm_entitlements(**PLACE)
+
+
+def test_credentials_that_nobody_has_are_refused(aws: LocalAws) -> None:
+    role = Role(aws, "wrong-token")
+    role.put(policy("evs:*"))
+    with pytest.raises(ClientError, match="UnrecognizedClientException"):
+        role.evs(token="wrong").list_vm_entitlements(**PLACE)
+
+
+def test_a_session_counts_as_its_role() -> None:
+    session = "arn:aws:sts::000000000000:assumed-role/some-role/session"
+    assert policy_source(session) == "arn:aws:iam::000000000000:role/some-role"
+    assert policy_source("arn:aws:iam::000000000000:user/me") == "arn:aws:iam::000000000000:user/me"
+
+
+# Side by side, and on ports that others want.
+
+
+def test_two_instances_know_nothing_of_each_other(aws: LocalAws) -> None:
+    with LocalAws(auth=False, variables={"STAGE": "test"}) as other:
+        other.boto3_client("ssm").put_parameter(Name="/mine", Value="x", Type="String")
+        other.evs.entitle(["vm-105"])
+        with pytest.raises(ClientError, match="ParameterNotFound"):
+            aws.boto3_client("ssm").get_parameter(Name="/mine")
+        assert "vm-105" not in aws.evs.held()
+        assert {aws.name, other.name} <= set(running_names())
+        with pytest.raises(LookupError, match="several"):
+            running()
+        everybody = boto3.client(
+            "evs",
+            endpoint_url=other.environment()["AWS_ENDPOINT_URL_EVS"],
+            region_name="us-east-1",
+            aws_access_key_id="nobody",
+            aws_secret_access_key="nobody",
+            config=Config(proxies={}),
+        )
+        assert everybody.list_vm_entitlements(**PLACE)["entitlements"][0]["vmId"] == "vm-105"
+    assert other.name not in running_names()
+    assert not (other.directory / "tmp").exists()
+    assert "Ready" in other.log_path.read_text(encoding="utf-8")
+
+
+def running_names() -> list[str]:
+    return list(instances.running())
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=str(port)):
+            LocalAws(port=port).start()
+
+
+def test_a_port_that_is_taken_in_the_last_moment_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    from local_aws import ministack
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = iter([taken.getsockname()[1], ministack._free_port()])
+        monkeypatch.setattr(ministack, "_free_port", lambda: next(ports))
+        with LocalAws() as aws:
+            assert aws.ministack.port != taken.getsockname()[1]
+
+
+def test_an_instance_has_its_name_to_itself(aws: LocalAws) -> None:
+    with pytest.raises(FileExistsError, match=aws.name):
+        LocalAws(name=aws.name).start()
+    assert aws.evs.healthy()
+
+
+def test_the_environment_of_children_leads_here_and_nowhere_else(aws: LocalAws) -> None:
+    base = {"PATH": "/bin", "AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "real", "CDK_DEBUG": "1"}
+    environment = aws.child_environment(base)
+    assert "AWS_PROFILE" not in environment
+    assert "AWS_SESSION_TOKEN" not in environment
+    assert environment["PATH"] == "/bin"
+    assert environment["AWS_ENDPOINT_URL_EVS"] == aws.evs.url
+    code = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    environment["PATH"] = os.environ["PATH"]
+    shown = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "000000000000"
+
+
+# Nothing is left behind.
+
+
+def test_a_stop_leaves_no_process() -> None:
+    aws = LocalAws().start()
+    pid = aws.ministack.pid
+    assert pid is not None
+    aws.stop()
+    aws.stop()
+    assert gone([pid])
+    with pytest.raises(RuntimeError, match="not running"):
+        aws.environment()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_command_line_runs_until_a_signal_and_leaves_no_process(number: signal.Signals) -> None:
+    name = f"cli-{os.getpid()}-{number}"
+    with subprocess.Popen(
+        [sys.executable, "-m", "local_aws", "start", "--name", name, "--create-latency", "0-0.1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr
+            assert process.stdout
+            first = process.stderr.readline()
+            assert f"Instance {name} is running" in first
+            descendants = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+            assert descendants
+            runner = CliRunner()
+            table = runner.invoke(cli, ["entitlements", "--name", name])
+            assert "Nothing is entitled" in table.output
+            changed = runner.invoke(cli, ["settings", "--name", name, "create_latency=7"])
+            assert "create_latency=7" in changed.output
+            assert '"throttle"' in runner.invoke(cli, ["faults", "--name", name, "throttle", "count=2"]).output
+            process.send_signal(number)
+            code = process.wait(15)
+            printed = process.stdout.read()
+        finally:
+            process.kill()
+    assert code == (-number if number == signal.SIGKILL else 0)
+    assert "export AWS_ENDPOINT_URL_EVS=http://127.0.0.1:" in printed
+    assert "unset AWS_PROFILE" in printed
+    assert gone([*descendants, process.pid])
+    assert name not in running_names()
+
+
+def test_help_explains_itself_and_errors_are_one_line() -> None:
+    runner = CliRunner()
+    assert "cdk bootstrap" in runner.invoke(cli, ["--help"]).output
+    wrong = runner.invoke(cli, ["entitlements", "--name", "nobody"])
+    assert (wrong.exit_code, wrong.output.count("\n")) == (1, 1)
+    assert "nobody" in wrong.output
+
+
+def test_set_up_is_quick_when_done_and_safe_at_once() -> None:
+    ministack_venv.python()
+    begin = time.perf_counter()
+    threads = [threading.Thread(target=ministack_venv.python) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert time.perf_counter() - begin < 1
