@@ -14,7 +14,11 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[3]
 APP = runpy.run_path(str(PROJECT / "app.py"), run_name="app")
-GOOD = {"environmentId": "env-abcde12345", "connectorId": "cnctr-abcde12345", "vmIds": "vm-101, vm-102"}
+GOOD: dict[str, object] = {
+    "environmentId": "env-abcde12345",
+    "connectorId": "cnctr-abcde12345",
+    "vmIds": "vm-101, vm-102",
+}
 
 
 def read(**context: object) -> Any:
@@ -93,7 +97,10 @@ def test_file_that_is_no_text(tmp_path: Path) -> None:
     [
         (
             {},
-            "error: environmentId: got nothing, expected a value: add -c environmentId=env-abcde12345 or set it in cdk.json",
+            (
+                "error: environmentId: got nothing, expected a value: add -c environmentId=env-abcde12345 "
+                "or set it in cdk.json"
+            ),
         ),
         (
             {**GOOD, "connectorId": "cnctr-1"},
