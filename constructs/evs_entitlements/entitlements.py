@@ -57,9 +57,9 @@ class WindowsServerEntitlements(Construct):
             adopt_existing: whether to take over entitlements that exist already and that this stack did not
                 make. When False (the default), they are a conflict and the deployment fails without having
                 changed anything.
-            removal_policy: DESTROY (the default) removes the entitlements with the stack; RETAIN leaves
-                them, and you pay for them until you remove them. Either way a VM that leaves the set loses
-                its entitlement.
+            removal_policy: DESTROY (the default) removes the entitlements with the stack, or when a whole set leaves
+                it; RETAIN leaves them then, and you pay for them until you remove them. Either way a single VM that
+                leaves the set loses its entitlement, and a first deployment that is rolled back leaves none.
             timeout: how long CloudFormation waits for one operation, in whole seconds from 30 seconds to 1
                 hour, which is the default and CloudFormation's limit.
 
