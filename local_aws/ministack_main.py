@@ -2,7 +2,8 @@
 
 This file is executed by the interpreter of ministack's virtual environment, so it imports nothing of the
 project. It ends the whole process group when the process that started it is gone, keeps ministack off port
-443, and tells the local EVS API whom an access key belongs to, which no AWS API does.
+443, has CloudFormation invoke functions asynchronously as on AWS, and tells the local EVS API whom an access
+key belongs to, which no AWS API does. All this is tied to the one version of ministack that is pinned.
 """
 
 from __future__ import annotations
@@ -56,6 +57,25 @@ def with_callers(app: Any, secret: str) -> Any:
     return wrapped
 
 
+def invoke_custom_resources_asynchronously() -> None:
+    """Have Lambda retry a custom resource's invocation that fails or is killed, as it does on AWS.
+
+    ministack invokes such a function once and waits for its end, and only then does ServiceTimeout begin.
+    The asynchronous way also brings what the function wrote into ministack's own log, where it outlives the
+    stack's log group.
+    """
+    functions: Any = importlib.import_module("ministack.services.lambda_svc")
+    invoke = functions._execute_function_with_config_scope
+
+    def invoke_or_queue(function: Any, event: Any) -> Any:
+        if not (isinstance(event, dict) and {"RequestType", "ResponseURL", "StackId"} <= event.keys()):
+            return invoke(function, event)
+        functions.invoke_async_with_retry(function, event)
+        return {}
+
+    functions._execute_function_with_config_scope = invoke_or_queue
+
+
 def main() -> None:
     """Run ministack until it is told to stop."""
     secret = os.environ.pop("LOCAL_AWS_SECRET")
@@ -63,6 +83,7 @@ def main() -> None:
     ministack: Any = importlib.import_module("ministack.app")
     ministack._port_is_bindable = lambda *_: False
     ministack.app = with_callers(ministack.app, secret)
+    invoke_custom_resources_asynchronously()
     sys.argv[1:] = []
     ministack.main()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -141,6 +142,102 @@ def test_a_session_counts_as_its_role() -> None:
     session = "arn:aws:sts::000000000000:assumed-role/some-role/session"
     assert policy_source(session) == "arn:aws:iam::000000000000:role/some-role"
     assert policy_source("arn:aws:iam::000000000000:user/me") == "arn:aws:iam::000000000000:user/me"
+
+
+# CloudFormation and its functions.
+
+FUNCTION = """
+import json, os, time, urllib.request
+import boto3
+
+def handler(event, context):
+    marker = os.path.join(os.environ["TMPDIR"], event["RequestId"])
+    if event["RequestType"] == "Create" and not os.path.exists(marker):
+        open(marker, "w").close()
+        time.sleep(60)
+    try:
+        place = {k[0].lower() + k[1:]: event["ResourceProperties"][k] for k in ("EnvironmentId", "ConnectorId")}
+        evs = boto3.client("evs")
+        act = evs.delete_entitlement if event["RequestType"] == "Delete" else evs.create_entitlement
+        act(**place, entitlementType="WINDOWS_SERVER", vmIds=event["ResourceProperties"]["VmIds"])
+        answer = {"Status": "SUCCESS"}
+    except Exception as error:
+        answer = {"Status": "FAILED", "Reason": str(error)}
+    answer |= {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+    answer["PhysicalResourceId"] = event.get("PhysicalResourceId", "set")
+    request = urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT")
+    urllib.request.urlopen(request)
+    print("answered", answer["Status"])
+"""
+
+
+def template(*actions: str) -> str:
+    statement = {"Effect": "Allow", "Action": actions, "Resource": ENVIRONMENT_ARN}
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    principal = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    role = {
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [principal]},
+        "Policies": [{"PolicyName": "evs", "PolicyDocument": document}],
+    }
+    function = {
+        "Runtime": "python3.14",
+        "Handler": "index.handler",
+        "Timeout": 2,
+        "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+        "Code": {"ZipFile": FUNCTION},
+    }
+    properties = {
+        "ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]},
+        "ServiceTimeout": 20,
+        "EnvironmentId": PLACE["environmentId"],
+        "ConnectorId": PLACE["connectorId"],
+        "VmIds": ["vm-110", "vm-111"],
+    }
+    resources = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": function},
+        "Entitlements": {"Type": "Custom::Entitlements", "Properties": properties},
+    }
+    return json.dumps({"Resources": resources})
+
+
+def settled_status(cloudformation: Any, stack: str) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        status = str(cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+        if not status.endswith("_IN_PROGRESS"):
+            return status
+        time.sleep(0.1)
+    raise TimeoutError(stack)
+
+
+def test_a_function_that_is_killed_is_invoked_again_and_entitles_with_its_own_role(aws: LocalAws) -> None:
+    cloudformation = aws.boto3_client("cloudformation")
+    body = template("evs:CreateEntitlement", "evs:DeleteEntitlement")
+    stack = cloudformation.create_stack(StackName="killed", TemplateBody=body, Capabilities=["CAPABILITY_IAM"])[
+        "StackId"
+    ]
+    assert settled_status(cloudformation, stack) == "CREATE_COMPLETE"
+    assert {"vm-110", "vm-111"} <= set(aws.evs.held())
+    call = aws.evs.calls("CreateEntitlement", "vm-110")[-1]
+    assert ":assumed-role/killed-Role" in call["principal"]
+    log = aws.log_path.read_text(encoding="utf-8")
+    assert "Task timed out after 2" in log
+    cloudformation.delete_stack(StackName=stack)
+    assert settled_status(cloudformation, stack) == "DELETE_COMPLETE"
+    assert not {"vm-110", "vm-111"} & set(aws.evs.held())
+
+
+def test_a_function_without_the_permission_fails_its_stack_with_the_reason(aws: LocalAws) -> None:
+    cloudformation = aws.boto3_client("cloudformation")
+    stack = cloudformation.create_stack(
+        StackName="denied", TemplateBody=template("evs:ListVmEntitlements"), Capabilities=["CAPABILITY_IAM"]
+    )["StackId"]
+    assert settled_status(cloudformation, stack) == "ROLLBACK_COMPLETE"
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    reasons = [event.get("ResourceStatusReason", "") for event in events]
+    assert any("not authorized to perform: evs:CreateEntitlement" in reason for reason in reasons)
+    assert any("answered FAILED" in line for line in aws.function_logs())
 
 
 # Side by side, and on ports that others want.
