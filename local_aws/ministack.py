@@ -114,7 +114,7 @@ class Ministack:
                 member.kill()
             except psutil.NoSuchProcess:
                 continue
-        psutil.wait_procs(members, timeout=5)
+        psutil.wait_procs(members, timeout=1)
         process.wait(5)
         if process.stdin:
             process.stdin.close()

@@ -70,10 +70,28 @@ def invoke_custom_resources_asynchronously() -> None:
     def invoke_or_queue(function: Any, event: Any) -> Any:
         if not (isinstance(event, dict) and {"RequestType", "ResponseURL", "StackId"} <= event.keys()):
             return invoke(function, event)
+        show_cleanup(event)
         functions.invoke_async_with_retry(function, event)
         return {}
 
     functions._execute_function_with_config_scope = invoke_or_queue
+
+
+def show_cleanup(event: dict[str, Any]) -> None:
+    """Have a stack say that it is in the clean-up after a successful update, as on AWS.
+
+    ministack goes on saying UPDATE_IN_PROGRESS, and a handler that asks could not tell the two apart. While
+    an update is in progress, only the clean-up deletes.
+    """
+    service: Any = importlib.import_module("ministack.services.cloudformation")
+    stacks: Any = importlib.import_module("ministack.services.cloudformation.stacks")
+    stack_id = event["StackId"]
+    stack = next((item for item in service._stacks.values() if item["StackId"] == stack_id), None)
+    if event["RequestType"] != "Delete" or not stack or stack["StackStatus"] != "UPDATE_IN_PROGRESS":
+        return
+    stack["StackStatus"] = status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+    name = stack["StackName"]
+    stacks._add_event(stack_id, name, name, "AWS::CloudFormation::Stack", status, "", stack_id)
 
 
 def main() -> None:

@@ -164,7 +164,9 @@ def handler(event, context):
     except Exception as error:
         answer = {"Status": "FAILED", "Reason": str(error)}
     answer |= {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
-    answer["PhysicalResourceId"] = event.get("PhysicalResourceId", "set")
+    deleting = event["RequestType"] == "Delete"
+    set_id = event["PhysicalResourceId"] if deleting else "-".join(event["ResourceProperties"]["VmIds"])
+    answer["PhysicalResourceId"] = set_id
     request = urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT")
     urllib.request.urlopen(request)
     print("answered", answer["Status"])
@@ -223,6 +225,12 @@ def test_a_function_that_is_killed_is_invoked_again_and_entitles_with_its_own_ro
     assert ":assumed-role/killed-Role" in call["principal"]
     log = aws.log_path.read_text(encoding="utf-8")
     assert "Task timed out after 2" in log
+    changed = body.replace('"vm-111"', '"vm-112"')
+    cloudformation.update_stack(StackName=stack, TemplateBody=changed, Capabilities=["CAPABILITY_IAM"])
+    assert settled_status(cloudformation, stack) == "UPDATE_COMPLETE"
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    statuses = [event["ResourceStatus"] for event in events if event["LogicalResourceId"] == "killed"]
+    assert statuses[:2] == ["UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"]
     cloudformation.delete_stack(StackName=stack)
     assert settled_status(cloudformation, stack) == "DELETE_COMPLETE"
     assert not {"vm-110", "vm-111"} & set(aws.evs.held())
