@@ -90,13 +90,14 @@ class Clients:
         self._clock = clock
         self._session: botocore.session.Session | None = None
 
-    def make(self, service: str) -> Any:
+    def make(self, service: str, api_version: str | None = None) -> Any:
         """Return a new client without retries of its own."""
         if self._session is None:
             self._session = botocore.session.get_session()
             self._session.get_component("data_loader").search_paths.insert(0, str(MODELS))
         return self._session.create_client(
             service,
+            api_version=api_version,
             config=Config(
                 connect_timeout=self._clock.connect_timeout,
                 read_timeout=self._clock.read_timeout,

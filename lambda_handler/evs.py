@@ -14,6 +14,8 @@ from .aws import Clients, Refused, call
 from .clock import Clock
 from .properties import Connector
 
+#: Of the EVS API.
+API_VERSION = "2023-07-27"
 #: Most VM ids that one call takes, and most rows that one page holds.
 BATCH = 100
 #: A row with one of these holds an entitlement.
@@ -91,7 +93,8 @@ class Evs:
     @property
     def _client(self) -> Any:
         if self._made is None:
-            self._made = self._clients.make("evs")
+            # The version that the asset brings along, though Lambda's own botocore may know a newer one.
+            self._made = self._clients.make("evs", api_version=API_VERSION)
             # Just before the bytes leave, after signing: a process that was held up must not send any more.
             for operation in ("CreateEntitlement", "DeleteEntitlement"):
                 self._made.meta.events.register(f"before-send.evs.{operation}", self._in_time)

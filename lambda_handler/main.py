@@ -40,7 +40,7 @@ def _turn(event: dict[str, Any], clock: Clock) -> Turn:
         request=request,
         table=LedgerTable(clients, patience, os.environ[LEDGER_TABLE], request.stack_id),
         evs=Evs(clients, clock),
-        stack=Stack(clients, patience, request.stack_id, min(deadline, clock.now() + 60)),
+        stack=Stack(clients, patience, request.stack_id, min(deadline, clock.now() + 90)),
         clock=clock,
         patience=patience,
         work_by=deadline - undo_time(timeout),

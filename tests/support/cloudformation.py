@@ -23,18 +23,20 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from evs_entitlements.lambda_code import stage_code
 from flask import Flask, Response, request
-from local_aws.evs_api import EvsControl
-from local_aws.launcher import LocalAws
 from werkzeug.serving import make_server
 
+from evs_entitlements.lambda_code import stage_code
+from local_aws.evs_api import EvsControl
+from local_aws.launcher import LocalAws
 from tests.support.receiver import Received, Receiver
 
 ENVIRONMENT, CONNECTOR = "env-abcde12345", "cnctr-abcde12345"
 OTHER_CONNECTOR = "cnctr-fghij67890"
 TYPE = "Custom::EvsWindowsServerEntitlements"
 _numbers = itertools.count(1)
+#: Which AWS call of an invocation (0: the PUT of its answer), "before" or "after" it, and the signal it then gets.
+At = tuple[int, str, str]
 
 
 class Lambda:
@@ -63,19 +65,21 @@ class Lambda:
         Path(self._socket).unlink(missing_ok=True)
         Path(self._socket).parent.rmdir()
 
-    def start(self, event: dict[str, Any], env: dict[str, str], timeout: float, log: Path) -> "Invocation":
-        return Invocation(self._socket, event, env, timeout, log)
+    def start(self, *job: Any) -> "Invocation":
+        return Invocation(self._socket, *job)
 
 
 class Invocation:
     """One process of the function."""
 
-    def __init__(self, path: str, event: dict[str, Any], env: dict[str, str], timeout: float, log: Path) -> None:
+    def __init__(
+        self, path: str, event: dict[str, Any], env: dict[str, str], timeout: float, log: Path, at: "At | None" = None
+    ) -> None:
         self.event, self.log, self.id = event, log, f"invocation-{next(_numbers)}"
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.connect(path)
         self._stream = self._connection.makefile("rw")
-        job = {"event": event, "env": env, "timeout": timeout, "log": str(log), "id": self.id}
+        job = {"event": event, "env": env, "timeout": timeout, "log": str(log), "id": self.id, "at": at}
         print(json.dumps(job), file=self._stream, flush=True)
         self.pid = int(self._stream.readline())
         self.exit_code: int | None = None
@@ -94,8 +98,18 @@ class Invocation:
         os.kill(self.pid, signal.SIGKILL)
         self.wait()
 
-    def stop(self) -> None:
-        os.kill(self.pid, signal.SIGSTOP)
+    def stopped(self, timeout: float = 20) -> bool:
+        """Wait until the process has stopped itself; False where it ended instead."""
+        ends = time.time() + timeout
+        while time.time() < ends:
+            try:
+                state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            except (FileNotFoundError, ProcessLookupError):
+                return False
+            if state in "TZX":
+                return state == "T"
+            time.sleep(0.01)
+        raise TimeoutError("neither stopped nor ended")
 
     def go_on(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
@@ -159,7 +173,7 @@ class Stack:
         self.log.touch()
         self.asked: list[str] = []
         self.denied: set[str] = set()
-        self._issued = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=30)
+        self._issued = datetime.now(UTC).replace(microsecond=0)
         self.database = self.function.aws.boto3_client("dynamodb")
         self.database.create_table(
             TableName=self.table,
@@ -247,7 +261,8 @@ class Stack:
     ) -> dict[str, Any]:  # fmt: skip
         """Make a request in the form of CloudFormation's; each one is issued a second after the one before."""
         if issued == "":
-            self._issued += timedelta(seconds=1)
+            now = datetime.now(UTC).replace(microsecond=0)
+            self._issued = max(self._issued + timedelta(seconds=1), now)
             issued = self._issued.strftime("%Y%m%dT%H%M%SZ")
         token = uuid.uuid4().hex
         given = {
@@ -266,11 +281,13 @@ class Stack:
             event["PhysicalResourceId"] = physical_id
         return event
 
-    def deliver(self, event: dict[str, Any], *, timeout: float | None = None, **env: str) -> Delivery:
+    def deliver(
+        self, event: dict[str, Any], *, timeout: float | None = None, at: At | None = None, **env: str
+    ) -> Delivery:
         """Invoke the function with an event; does not wait."""
-        return Delivery(event, self, self._start(event, timeout or self.timeout, **env))
+        return Delivery(event, self, self._start(event, timeout or self.timeout, at, **env))
 
-    def _start(self, event: dict[str, Any], timeout: float, **env: str) -> Invocation:
+    def _start(self, event: dict[str, Any], timeout: float, at: At | None = None, **env: str) -> Invocation:
         own = f"http://127.0.0.1:{self.port}"
         aws = self.function.aws.environment()
         environment = {
@@ -279,7 +296,11 @@ class Stack:
             "SSL_CERT_FILE": str(self.receiver.ca_path), "AWS_LAMBDA_FUNCTION_NAME": "evs-entitlements",
             "AWS_SESSION_TOKEN": "sessiontokensessiontoken", **self.env, **env,
         }  # fmt: skip
-        return self.function.start(event, environment, timeout, self.log)
+        return self.function.start(event, environment, timeout, self.log, at)
+
+    def begun(self, event: dict[str, Any], seconds: float = 80) -> dict[str, Any]:
+        """Make an event one that goes on with a request begun so long ago: AccessDenied is ridden out no more."""
+        return {**event, "Continuation": {"Began": time.time() - seconds, "AnswerBy": time.time() + 600}}
 
     def create(self, vm_ids: Any, **given: Any) -> dict[str, Any]:
         """Deliver a Create and wait for its answer."""

@@ -27,7 +27,37 @@ class Context:
         return int((self._ends - time.time()) * 1000)
 
 
+def interrupt(at):
+    """Send this process a signal before or after its n-th AWS call, or the PUT of its answer (0)."""
+    import botocore.client
+
+    import lambda_handler.cloudformation as cloudformation
+
+    number, when, name = at
+    sent = []
+
+    def around(function, counted):
+        def wrapped(*args, **kwargs):
+            if counted:
+                sent.append(1)
+            here = counted == (number > 0) and (len(sent) == number or not counted)
+            if here and when == "before":
+                os.kill(os.getpid(), getattr(signal, name))
+            try:
+                return function(*args, **kwargs)
+            finally:
+                if here and when == "after":
+                    os.kill(os.getpid(), getattr(signal, name))
+
+        return wrapped
+
+    botocore.client.BaseClient._make_api_call = around(botocore.client.BaseClient._make_api_call, True)
+    cloudformation._put_once = around(cloudformation._put_once, False)
+
+
 def run(job, handler):
+    if job.get("at"):
+        interrupt(job["at"])
     log = os.open(job["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)

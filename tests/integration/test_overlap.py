@@ -1,0 +1,226 @@
+"""Requests that overlap, come late, twice, or again after a kill: the ledger's fence decides."""
+
+import threading
+
+import pytest
+
+from tests.support.cloudformation import Stack
+
+#: AWS calls of an undisturbed Create or Update of new VMs: read, begin, list, claim, create, live. 0 is the answer.
+STEPS = [(number, when) for number in range(1, 7) for when in ("before", "after")] + [(0, "before"), (0, "after")]
+
+
+def ledger_agrees(stack: Stack, **holds: set[str]) -> None:
+    """What is owned is held, what is held and ours is in a set."""
+    from tests.support.ledger import read
+
+    state = read(stack)
+    for connector, holding in state.holdings.items():
+        held = set(stack.evs.held(connector.environment_id, connector.connector_id))
+        assert holding.owned == state.declared(connector)
+        assert holding.owned <= held
+
+
+@pytest.mark.parametrize(("number", "when"), STEPS)
+def test_a_create_that_is_stopped_anywhere_while_its_delete_runs(stack, number, when):
+    stack.named["Windows"] = "made-up"
+    older = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]), at=(number, when, "SIGSTOP"))
+    assert older.invocation.stopped()
+    assert stack.delete("made-up", ["vm-101", "vm-102"])["Status"] == "SUCCESS"
+    older.invocation.go_on()
+    older.invocation.wait()
+    if (number, when) != (0, "after"):
+        # Before the answer leaves the fence can't be asked any more; CloudFormation no longer listens to it.
+        assert len(older.puts) <= (number == 0 or (number, when) == (6, "after"))
+    assert stack.evs.held() == []
+    ledger_agrees(stack)
+
+
+@pytest.mark.parametrize(("number", "when"), STEPS)
+def test_an_update_that_is_stopped_anywhere_while_the_rollback_runs(stack, number, when):
+    before = stack.create(["vm-101", "vm-102"])
+    physical_id = before["PhysicalResourceId"]
+    older = stack.deliver(
+        stack.event("Update", ["vm-102", "vm-103"], physical_id=physical_id), at=(number, when, "SIGSTOP")
+    )
+    assert older.invocation.stopped()
+    assert stack.update(physical_id, ["vm-101", "vm-102"])["PhysicalResourceId"] == physical_id
+    older.invocation.go_on()
+    older.invocation.wait()
+    assert stack.evs.held() == ["vm-101", "vm-102"]
+    assert [call["vm_id"] for call in stack.evs.changes() if call["status"] == "DELETED"] in ([], ["vm-103"])
+    ledger_agrees(stack)
+    assert stack.delete(physical_id)["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
+
+
+#: AWS calls of an undisturbed Delete: read, begin, list, announce, delete, done.
+@pytest.mark.parametrize(("number", "when"), STEPS)
+def test_a_delete_that_is_stopped_anywhere_while_a_vm_is_declared_again(stack, number, when):
+    first = stack.create(["vm-101", "vm-102"])
+    second = stack.update(first["PhysicalResourceId"], ["vm-102"])
+    older = stack.deliver(
+        stack.event("Delete", ["vm-101", "vm-102"], physical_id=first["PhysicalResourceId"]),
+        at=(number, when, "SIGSTOP"),
+    )
+    assert older.invocation.stopped()
+    third = stack.update(second["PhysicalResourceId"], ["vm-101", "vm-102", "vm-103"])
+    assert third["Status"] == "SUCCESS"
+    older.invocation.go_on()
+    older.invocation.wait()
+    assert stack.evs.held() == ["vm-101", "vm-102", "vm-103"]
+    assert len(stack.evs.intervals("vm-102")) == 1
+    assert stack.delete(second["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-101", "vm-102", "vm-103"]
+    ledger_agrees(stack)
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
+@pytest.mark.parametrize(("number", "when"), STEPS)
+def test_killed_anywhere_and_retried(stack, request_type, number, when):
+    stack.evs.entitle(["vm-110"])
+    before = stack.create(["vm-101", "vm-102"], logical_id="Windows" if request_type != "Create" else "Other")
+    vm_ids = {"Create": ["vm-102", "vm-103"], "Update": ["vm-102", "vm-103"], "Delete": ["vm-101", "vm-102"]}
+    physical_id = None if request_type == "Create" else before["PhysicalResourceId"]
+    event = stack.event(request_type, vm_ids[request_type], physical_id=physical_id)
+    killed = stack.deliver(event, at=(number, when, "SIGKILL"))
+    assert killed.invocation.wait() == -9
+    retried = stack.deliver(event)
+    answer = retried.answer()
+    assert answer["Status"] == "SUCCESS"
+    assert len({put.body for put in retried.puts}) == 1
+    expected = ["vm-110"] if request_type == "Delete" else ["vm-101", "vm-102", "vm-103", "vm-110"]
+    assert stack.evs.held() == expected
+    ledger_agrees(stack)
+
+
+@pytest.mark.parametrize(("number", "when"), STEPS)
+def test_a_create_that_is_killed_anywhere_and_never_retried(stack, number, when):
+    stack.evs.entitle(["vm-110"])
+    killed = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]), at=(number, when, "SIGKILL"))
+    killed.invocation.wait()
+    stack.named["Windows"] = "made-up"
+    assert stack.delete("made-up", ["vm-101", "vm-102"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-110"]
+    ledger_agrees(stack)
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_a_request_first_delivered_after_a_newer_one_begins_nothing(stack, dated):
+    late = stack.event("Update", ["vm-101", "vm-104"], physical_id="any") if dated else None
+    created = stack.create(["vm-101", "vm-102"], issued="" if dated else None)
+    if late is None:
+        # Without a date the order of arrival counts, so only one that was seen before is known to be older.
+        late = stack.event("Update", ["vm-104"], physical_id=created["PhysicalResourceId"], issued=None)
+        stack.deliver(late, at=(2, "after", "SIGKILL")).invocation.wait()
+        stack.update(created["PhysicalResourceId"], ["vm-101", "vm-102"], issued=None)
+    stack.evs.clear_calls()
+    stack.deliver(late).unanswered()
+    assert stack.evs.calls() == []
+    assert stack.evs.held() == ["vm-101", "vm-102"]
+
+
+def test_a_request_past_its_deadline_begins_nothing(stack):
+    event = stack.event("Create", ["vm-101"], issued="20200101T000000Z")
+    assert stack.deliver(event).answer()["Status"] == "FAILED"
+    assert stack.evs.calls() == []
+
+
+@pytest.mark.parametrize("outcome", ["SUCCESS", "FAILED"])
+@pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
+def test_delivered_twice_ends_the_same_and_says_the_same(stack, request_type, outcome):
+    before = stack.create(["vm-101", "vm-102"])
+    wrong = ["vm-201"] if outcome == "FAILED" and request_type != "Delete" else []
+    if outcome == "FAILED" and request_type == "Delete":
+        stack.evs.set(refuse_delete={"vm-101": "busy"})
+    physical_id = None if request_type == "Create" else before["PhysicalResourceId"]
+    logical_id = "Other" if request_type == "Create" else "Windows"
+    event = stack.event(
+        request_type, ["vm-101", "vm-103", *wrong], physical_id=physical_id, logical_id=logical_id, service_timeout=20
+    )
+    first = stack.deliver(event).answer()
+    assert first["Status"] == outcome
+    held = stack.evs.held()
+    stack.evs.clear_calls()
+    again = stack.deliver(event)
+    again.invocation.wait()
+    assert [put.answer for put in again.puts] == [first, first]
+    assert stack.evs.calls() == []
+    assert stack.evs.held() == held
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Delete"])
+def test_delivered_twice_at_once(stack, request_type):
+    stack.evs.set(create_latency=1.0, delete_latency=1.0)
+    before = stack.create(["vm-101", "vm-102"])
+    physical_id = before["PhysicalResourceId"] if request_type == "Delete" else None
+    logical_id = "Windows" if request_type == "Delete" else "Other"
+    event = stack.event(request_type, ["vm-101", "vm-103"], physical_id=physical_id, logical_id=logical_id)
+    deliveries = [stack.deliver(event) for _ in range(3)]
+    for delivery in deliveries:
+        assert delivery.answer()["Status"] == "SUCCESS"
+    assert len({put.body for put in deliveries[0].puts}) == 1
+    assert stack.evs.held() == ([] if request_type == "Delete" else ["vm-101", "vm-102", "vm-103"])
+    ledger_agrees(stack)
+
+
+def test_two_resources_of_a_stack_at_once_on_one_connector(big_stack):
+    stack = big_stack
+    stack.evs.set(create_latency=0.5)
+    events = [
+        stack.event("Create", [f"vm-{1001 + 20 * k + n}" for n in range(130)], logical_id=f"R{k}") for k in range(3)
+    ]
+    deliveries = [stack.deliver(event) for event in events]
+    answers = [delivery.answer() for delivery in deliveries]
+    assert {answer["Status"] for answer in answers} == {"SUCCESS"}
+    assert len(stack.evs.held()) == 170
+    ledger_agrees(stack)
+    deletes = [
+        stack.deliver(stack.event("Delete", ["vm-1"], logical_id=f"R{k}", physical_id=answer["PhysicalResourceId"]))
+        for k, answer in enumerate(answers)
+    ]
+    assert {delivery.answer()["Status"] for delivery in deletes} == {"SUCCESS"}
+    assert stack.evs.held() == []
+
+
+def test_two_stacks_that_claim_one_vm_the_second_fails_and_names_it(stack, function, receiver, directory):
+    other = Stack(function, receiver, directory)
+    stack.create(["vm-101", "vm-102"])
+    answer = other.create(["vm-102", "vm-103"])
+    assert answer["Status"] == "FAILED"
+    assert "vm-102" in answer["Reason"]
+    assert "RETAIN" in answer["Reason"]
+    assert stack.evs.held() == ["vm-101", "vm-102"]
+    other.close()
+
+
+def test_a_cancelled_request_that_still_waits_is_fenced_off(stack):
+    stack.evs.set(create_latency=3.0)
+    before = stack.create(["vm-101"])
+    older = stack.deliver(
+        stack.event("Update", ["vm-101", "vm-102", "vm-103"], physical_id=before["PhysicalResourceId"])
+    )
+    stack.wait_for("entitling 2 VMs")
+    back = stack.update(before["PhysicalResourceId"], ["vm-101"])
+    assert back["Status"] == "SUCCESS"
+    older.unanswered()
+    assert stack.evs.held() == ["vm-101"]
+    ledger_agrees(stack)
+
+
+def test_interleaved_by_threads_many_requests_of_one_resource(stack):
+    """CloudFormation never does this to one resource, but the fence must hold."""
+    stack.evs.set(create_latency=0.2)
+    created = stack.create(["vm-101"])
+    events = [
+        stack.event("Update", ["vm-101", f"vm-{102 + n}"], physical_id=created["PhysicalResourceId"]) for n in range(8)
+    ]
+    threads = [threading.Thread(target=lambda e=event: stack.deliver(e).invocation.wait()) for event in events]
+    for thread in reversed(threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    back = stack.update(created["PhysicalResourceId"], ["vm-101"])
+    assert back["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-101"]
+    ledger_agrees(stack)
