@@ -1,0 +1,51 @@
+# The one front door. Every target sets up first what it needs; that is quick when nothing has changed.
+# ARGS passes further arguments on, as in: make test ARGS="tests/unit -k plan"
+
+PYTHON ?= python3
+SECONDS ?= 600
+ARGS ?=
+
+# The virtual environment first: the Node in it is the one that jsii and the CDK CLI are tried with.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Settings of the shell that would lead Python, pytest or the CDK CLI elsewhere.
+unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS VIRTUAL_ENV CDK_OUTDIR NODE_OPTIONS
+
+.PHONY: help set-up demo test lint format local bench soak clean
+.DEFAULT_GOAL := help
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+set-up: ## Install everything into .venv, node_modules and .local
+	@$(PYTHON) tools/set_up.py
+
+demo: set-up ## See it work: the real cdk CLI against the local AWS, about 3 minutes
+	@python -m demo $(ARGS)
+
+test: set-up ## Run all tests, about 5 minutes
+	@python -m pytest -q -n 2 --dist worksteal -m "not slow" $(ARGS)
+
+lint: set-up ## Check style and types
+	@ruff check --quiet .
+	@ruff format --quiet --check .
+	@mypy --no-error-summary constructs/evs_entitlements lambda_handler local_aws demo tools app.py \
+		$(wildcard benchmarks)
+	@echo "lint: nothing found"
+
+format: set-up ## Let ruff put style right where it can
+	@ruff check --fix .
+	@ruff format .
+
+local: set-up ## Start the local AWS and leave it running until Ctrl-C
+	@python -m local_aws start $(ARGS)
+
+bench: set-up ## Measure: cold start, memory, thousands of VMs
+	@python -m benchmarks $(ARGS)
+
+soak: set-up ## Random histories with faults for SECONDS (600), and what is too slow for make test
+	@SOAK_SECONDS=$(SECONDS) python -m pytest -n 2 --dist worksteal -m slow $(ARGS)
+
+clean: ## Remove all that was set up or built
+	@rm -rf .venv .local node_modules cdk.out* build *.egg-info constructs/*.egg-info
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
