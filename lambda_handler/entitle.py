@@ -66,9 +66,11 @@ class Entitling:
     def _take(self, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
         turn = self._turn
         turn.clock.room_for_a_call()
+        # From before the write: time that passes in between counts, too.
+        send_by = turn.clock.now() + SEND_WITHIN
         self._claim(frozenset(batch))
         try:
-            answered = turn.evs.create(self._connector, batch, turn.clock.now() + SEND_WITHIN)
+            answered = turn.evs.create(self._connector, batch, send_by)
         except TooLate:
             self._arrive()
             queue.appendleft(batch)

@@ -13,6 +13,7 @@ both what may exist and until when it may still come into being. Removal has fli
 VM whose DeleteEntitlement is under way waits for the outcome and then creates it anew.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -116,6 +117,10 @@ class Holding:
         return NONE.union(
             *(flight.vm_ids for flight in self.creating if flight.until > now and flight.by != other_than)
         )
+
+    def landings(self, now: float) -> Counter[str]:
+        """Count, for each VM, the CreateEntitlement calls that may still take effect."""
+        return Counter(vm_id for flight in self.creating if flight.until > now for vm_id in flight.vm_ids)
 
     def in_removal(self, now: float) -> VmIds:
         """Return the VMs for which a DeleteEntitlement may still take effect."""

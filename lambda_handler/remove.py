@@ -62,6 +62,7 @@ class _Removal:
         self._not_before: dict[str, float] = {}
         self._refused_since: dict[str, float] = {}
         self._taken: set[str] = set()
+        self._seen: set[str] = set()
         self._looks = 0
         self._told = turn.clock.now()
 
@@ -82,8 +83,10 @@ class _Removal:
                 return
             self._looks += 1
             now = self._turn.clock.now()
-            landing = self._turn.state.holding(self._connector).in_creation(now)
-            self._gone(vm_id for vm_id in targets - landing if (row := rows.get(vm_id)) is None or row.gone)
+            self._seen |= {vm_id for vm_id in targets if (row := rows.get(vm_id)) is not None and row.held}
+            self._gone(
+                vm_id for vm_id in targets - self._landing() if (row := rows.get(vm_id)) is None or row.gone
+            )
             self._delete(self._ready(rows, now))
             if not self.targets():
                 return
@@ -91,6 +94,11 @@ class _Removal:
                 self._give_up(rows)
                 return
             self._wait()
+
+    def _landing(self) -> VmIds:
+        """Return the VMs for which a call to create may still take effect: what was seen has taken one call's."""
+        landings = self._turn.state.holding(self._connector).landings(self._turn.clock.now())
+        return frozenset(vm_id for vm_id, calls in landings.items() if calls > (vm_id in self._seen))
 
     def _wait(self) -> None:
         now = self._turn.clock.now()
@@ -156,12 +164,14 @@ class _Removal:
     def _ask(self, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
         turn = self._turn
         turn.clock.room_for_a_call()
-        wanted = self._announce(frozenset(batch))
+        # From before the write: time that passes in between counts, too.
+        departure = turn.clock.now()
+        wanted = self._announce(frozenset(batch), departure + LANDS_WITHIN)
         if not wanted:
             return
         batch = batches(wanted)[0]
         try:
-            answered = turn.evs.delete(self._connector, batch, turn.clock.now() + SEND_WITHIN)
+            answered = turn.evs.delete(self._connector, batch, departure + SEND_WITHIN)
         except TooLate:
             self._arrive()
             queue.appendleft(batch)
@@ -182,12 +192,13 @@ class _Removal:
             self._take_apart(error, batch, queue)
         else:
             turn.patience.fine()
-            self._gone(vm_id for vm_id, row in answered.items() if row.gone and vm_id in wanted)
+            landing = self._landing()
+            self._gone(vm_id for vm_id, row in answered.items() if row.gone and vm_id in wanted - landing)
             self._taken |= self.targets() & wanted
             self._not_before.update(dict.fromkeys(self.targets() & wanted, turn.clock.now() + ASK_AGAIN))
             self._arrive()
 
-    def _announce(self, batch: VmIds) -> VmIds:
+    def _announce(self, batch: VmIds, until: float) -> VmIds:
         """Tell the ledger that a batch is about to be deleted; return what of it may be."""
         turn, connector = self._turn, self._connector
         empty = turn.empty.get(connector, NONE)
@@ -196,7 +207,7 @@ class _Removal:
         def announce(state: State) -> State:
             nonlocal wanted
             wanted = (state.removable(connector) & batch) - empty
-            flight = turn.depart(wanted, LANDS_WITHIN)
+            flight = Flight(wanted, until, turn.by)
             turn.removing[connector] = (*self._in_flight(), *((flight,) if wanted else ()))
             return state
 

@@ -76,9 +76,8 @@ class Turn:
             for connector in {*changed.holdings, *self.creating, *self.removing, *self.empty}:
                 empty = self.empty.get(connector, NONE)
                 holding = self._own_flights(connector, changed.holding(connector)).pruned(now, empty)
-                # Somebody who declares it, or is creating it, has taken it over since it was seen to be empty.
-                taken = changed.declared(connector) | holding.in_creation(now)
-                changed = changed.hold(connector, holding.disown(empty - taken))
+                # Whoever declares it has taken it over since it was seen to be empty.
+                changed = changed.hold(connector, holding.disown(empty - changed.declared(connector)))
             return changed
 
         # The answer must still be sent after the last write, so that may take until then.

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_aws.launcher import LocalAws
 
+from local_aws.launcher import LocalAws
 from tests.support.cloudformation import Lambda, Stack
 from tests.support.receiver import Receiver
 
