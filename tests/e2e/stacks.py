@@ -1,0 +1,91 @@
+"""Stacks that the end-to-end tests deploy: synthesized here, deployed by the real CLI."""
+
+import json
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import App, CfnResource, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_ssm as ssm
+
+from demo.cdk import PROJECT
+from evs_entitlements import WindowsServerEntitlements
+
+ENVIRONMENT, CONNECTOR = "env-abcde12345", "cnctr-abcde12345"
+OTHER_CONNECTOR = "cnctr-fghij67890"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A stack: what it declares, and what is done to it that a user would not do.
+
+    Attributes
+    ----------
+    neighbour
+        Name of an SSM parameter that is made after the entitlements.
+    function_timeout
+        Of the function, in seconds.
+    forbidden
+        Actions that are taken out of every policy.
+    """
+
+    name: str
+    vm_ids: Sequence[str]
+    connector_id: str = CONNECTOR
+    adopt_existing: bool = False
+    retain: bool = False
+    timeout: int = 120
+    neighbour: str | None = None
+    function_timeout: int | None = None
+    forbidden: Collection[str] = ()
+
+    def synthesize(self, directory: Path) -> str:
+        """Write a cloud assembly, and return its folder."""
+        context = json.loads((PROJECT / "cdk.json").read_text())["context"]
+        app = App(outdir=tempfile.mkdtemp(prefix=f"{self.name}-", dir=directory), context=context)
+        stack = Stack(app, self.name)
+        entitlements: WindowsServerEntitlements | None = None
+        if self.vm_ids:
+            entitlements = WindowsServerEntitlements(
+                stack, "Windows", environment_id=ENVIRONMENT, connector_id=self.connector_id, vm_ids=self.vm_ids,
+                adopt_existing=self.adopt_existing, timeout=Duration.seconds(self.timeout),
+                removal_policy=RemovalPolicy.RETAIN if self.retain else RemovalPolicy.DESTROY,
+            )  # fmt: skip
+        # A stack that declares nothing needs something to be made of.
+        ssm.CfnParameter(stack, "Placeholder", type="String", value="1", name=f"/placeholder/{self.name}")
+        if self.neighbour:
+            neighbour = ssm.CfnParameter(stack, "Neighbour", type="String", value="1", name=self.neighbour)
+            if entitlements:
+                neighbour.node.add_dependency(entitlements)
+        self._override(stack)
+        return app.synth().directory
+
+    def _override(self, stack: Stack) -> None:
+        for child in stack.node.find_all():
+            if self.function_timeout and getattr(child, "cfn_resource_type", "") == "AWS::Lambda::Function":
+                assert isinstance(child, CfnResource)
+                child.add_property_override("Timeout", self.function_timeout)
+            if isinstance(child, iam.CfnPolicy):
+                child.add_property_override("PolicyDocument", self._allowed(stack.resolve(child.policy_document)))
+            if isinstance(child, iam.CfnRole):
+                policies = [
+                    {**policy, "PolicyDocument": self._allowed(policy["PolicyDocument"])}
+                    for policy in map(_pascal, stack.resolve(child.policies))
+                ]
+                child.add_property_override("Policies", policies)
+
+    def _allowed(self, document: dict[str, Any]) -> dict[str, Any]:
+        statements = []
+        for statement in document["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            # A statement with no action is no statement, and a policy with no statement no policy.
+            rest = [action for action in actions if action not in self.forbidden] or ["s3:ListAllMyBuckets"]
+            statements.append({**statement, "Action": rest})
+        return {**document, "Statement": statements}
+
+
+def _pascal(policy: dict[str, Any]) -> dict[str, Any]:
+    return {name[0].upper() + name[1:]: value for name, value in policy.items()}

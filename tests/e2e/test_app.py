@@ -1,0 +1,58 @@
+"""The app as a user deploys it: the real CLI and app.py, through a whole life."""
+
+from demo.cdk import Done
+from demo.observed import changing_calls, failures, stack_status
+from tests.e2e.conftest import CONTEXT, Cloud
+
+NAME = "EvsWindowsServerEntitlements"
+
+
+def cdk(cloud: Cloud, command: str, *vm_ids: str, options: tuple[str, ...] = ()) -> Done:
+    return cloud.cdk(command, *options, *CONTEXT, "-c", f"vmIds={','.join(vm_ids)}", "-c", "timeoutMinutes=2")
+
+
+def test_deploy_update_failing_update_destroy(cloud: Cloud) -> None:
+    done = cdk(cloud, "deploy", "vm-101", "vm-102")
+    assert done.exit_code == 0, done.output
+    assert cloud.held() == ["vm-101", "vm-102"]
+    assert "assumed-role/" in cloud.evs.calls("CreateEntitlement")[0]["principal"]
+
+    done = cdk(cloud, "diff", "vm-102", "vm-101", options=("--fail",))
+    assert done.exit_code == 0, done.output
+    assert "There were no differences" in done.output
+
+    done = cdk(cloud, "deploy", "vm-101", "vm-103")
+    assert done.exit_code == 0, done.output
+    assert cloud.held() == ["vm-101", "vm-103"]
+    assert changing_calls(cloud.aws, ["vm-101"], since=done.began) == []
+
+    done = cdk(cloud, "deploy", "vm-101", "vm-103", "vm-201")
+    assert done.exit_code != 0
+    assert "vm-201: UNSUPPORTED_GUEST_OS" in done.words
+    assert any("vm-201" in reason for reason in failures(cloud.aws, NAME, since=done.began))
+    assert stack_status(cloud.aws, NAME) == "UPDATE_ROLLBACK_COMPLETE"
+    assert cloud.held() == ["vm-101", "vm-103"]
+    assert changing_calls(cloud.aws, ["vm-101", "vm-103"], since=done.began) == []
+
+    done = cdk(cloud, "destroy", "vm-101", "vm-103")
+    assert done.exit_code == 0, done.output
+    assert cloud.evs.rows() == []
+    assert stack_status(cloud.aws, NAME) == "GONE"
+    # crhelper would have slept for two minutes here.
+    assert done.seconds < 60
+
+
+def test_synth_prints_the_template_and_no_banner(cloud: Cloud) -> None:
+    done = cdk(cloud, "synth", "vm-101")
+    assert done.exit_code == 0, done.output
+    assert "Custom::EvsWindowsServerEntitlements" in done.output
+    assert "!!" not in done.output
+    assert "end-of-life" not in done.output
+
+
+def test_a_wrong_value_is_one_line_that_names_it(cloud: Cloud) -> None:
+    done = cdk(cloud, "deploy", "web01")
+    assert done.exit_code != 0
+    assert "error: vmIds: got 'web01'" in done.output
+    assert "Traceback" not in done.output
+    assert cloud.evs.calls() == []
