@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from .clock import Clock
 from .errors import Failure
@@ -38,6 +38,10 @@ SIGN_ANEW = frozenset(
     {"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch",
      "ExpiredTokenException", "ExpiredToken"}
 )  # fmt: skip
+#: For so many seconds a call may still take effect after a 5xx or a broken connection: the far end had it in hand ...
+FAULT_LANDS_WITHIN = 10.0
+#: ... and after it kept silent for longer than one waits: nobody knows where it is.
+SILENT_LANDS_WITHIN = 60.0
 #: For how long, in seconds, a call that keeps failing is tried again.
 TROUBLE = 300.0
 #: Slowest pace of trying again, in seconds.
@@ -63,7 +67,9 @@ class Throttled(AwsError):
 
 
 class Unanswered(AwsError):
-    """5xx, or the connection broke: it may or may not have been done, or may yet be."""
+    """5xx, or the connection broke: it may or may not have been done, or may yet be, `lands_within` seconds."""
+
+    lands_within: float = FAULT_LANDS_WITHIN
 
 
 class Denied(AwsError):
@@ -128,7 +134,10 @@ def call(method: Callable[..., dict[str, Any]], action: str, **parameters: Any) 
     except ClientError as error:
         raise _sorted(action, error) from None
     except BotoCoreError as error:
-        raise Unanswered(action, type(error).__name__, str(error)) from None
+        unanswered = Unanswered(action, type(error).__name__, str(error))
+        if isinstance(error, ReadTimeoutError):
+            unanswered.lands_within = SILENT_LANDS_WITHIN
+        raise unanswered from None
 
 
 def _sorted(action: str, error: ClientError) -> AwsError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .aws import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
 from .errors import Failure
-from .evs import LANDS_WITHIN, LOST_LANDS_WITHIN, SEND_WITHIN, Row, Rows, TooLate, merged, named
+from .evs import LANDS_WITHIN, SEND_WITHIN, Row, Rows, TooLate, merged, named
 from .ledger import Flight, State, VmIds
 from .log import logger
 from .properties import Connector
@@ -75,7 +75,7 @@ class Entitling:
             self._arrive()
             queue.appendleft(batch)
         except Unanswered as error:
-            self._lose(batch)
+            self._lose(batch, error)
             self._endure(error)
             queue.extendleft(reversed(batches(self._not_held(batch))))
         except (Throttled, Denied) as error:
@@ -119,8 +119,8 @@ class Entitling:
         """Note that the call was answered, or never left: it can take no effect later."""
         self._turn.creating[self._connector] = tuple(self._lost)
 
-    def _lose(self, batch: tuple[str, ...]) -> None:
-        self._lost.append(self._turn.depart(frozenset(batch), LOST_LANDS_WITHIN))
+    def _lose(self, batch: tuple[str, ...], error: Unanswered) -> None:
+        self._lost.append(self._turn.depart(frozenset(batch), error.lands_within))
         self._seen_lost.update(batch)
         self._arrive()
 
@@ -153,10 +153,9 @@ class Entitling:
         """Find out which VMs of a refused batch are the refused ones; the others go again."""
         rest = self._not_held(batch)
         held = set(batch).difference(rest)
-        # Held now, though the call that would have made it was refused and no other call of ours was under way.
-        now = self._turn.clock.now()
-        others = self._turn.state.holding(self._connector).in_creation(now, other_than=self._turn.by)
-        foreign = (held & self._fresh) - self._seen_lost - others
+        foreign = (held & self._fresh) - self._seen_lost
+        if foreign:
+            foreign -= self._of_others()
         self.foreign |= foreign
         self.failed.update(dict.fromkeys(foreign, "somebody else has entitled it in the meantime"))
         guilty = named(error, rest)
@@ -170,6 +169,19 @@ class Entitling:
         else:
             middle = len(rest) // 2
             queue.extendleft([tuple(rest[middle:]), tuple(rest[:middle])])
+
+    def _of_others(self) -> VmIds:
+        """Return the VMs that other requests of this stack declare or are creating, as of now."""
+        turn = self._turn
+        turn.reload()
+        others = turn.state.holding(self._connector).in_creation(turn.clock.now(), other_than=turn.by)
+        return others.union(
+            *(
+                declared.vm_ids
+                for declared in turn.state.sets.values()
+                if declared.connector == self._connector and declared.request_id != turn.request.request_id
+            )
+        )
 
     def _refuse(self, guilty: dict[str, str]) -> None:
         self.failed.update(guilty)

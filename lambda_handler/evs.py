@@ -26,8 +26,6 @@ REMOVED = "ENTITLEMENT_REMOVED"
 SEND_WITHIN = 5.0
 #: ... and can take no effect this many seconds after that: connecting, the call, and as long again at the far end.
 LANDS_WITHIN = 30.0
-#: The same for a call whose answer never came: the far end is in trouble, so give it longer.
-LOST_LANDS_WITHIN = 60.0
 
 _VM_ID = re.compile(r"\bvm-[0-9]+\b")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from .aws import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
 from .errors import Failure, LedgerFailure
-from .evs import LANDS_WITHIN, LOST_LANDS_WITHIN, SEND_WITHIN, Rows, TooLate, named
+from .evs import LANDS_WITHIN, SEND_WITHIN, Rows, TooLate, named
 from .ledger import NONE, Flight, State, VmIds
 from .log import logger
 from .properties import Connector
@@ -84,9 +84,7 @@ class _Removal:
             self._looks += 1
             now = self._turn.clock.now()
             self._seen |= {vm_id for vm_id in targets if (row := rows.get(vm_id)) is not None and row.held}
-            self._gone(
-                vm_id for vm_id in targets - self._landing() if (row := rows.get(vm_id)) is None or row.gone
-            )
+            self._gone(vm_id for vm_id in targets - self._landing() if (row := rows.get(vm_id)) is None or row.gone)
             self._delete(self._ready(rows, now))
             if not self.targets():
                 return
@@ -176,7 +174,7 @@ class _Removal:
             self._arrive()
             queue.appendleft(batch)
         except Unanswered as error:
-            self._lost = (*self._lost, turn.depart(wanted, LOST_LANDS_WITHIN))
+            self._lost = (*self._lost, turn.depart(wanted, error.lands_within))
             self._arrive()
             turn.patience.endure(error, self._until)
         except (Throttled, Denied) as error:

@@ -1,0 +1,182 @@
+"""Throttling, 5xx, lost connections and answers, policies on their way: the end state and the answer are right."""
+
+import time
+
+import pytest
+
+from tests.support.cloudformation import Stack
+
+VMS = [f"vm-{number}" for number in range(1001, 1231)]
+OPERATIONS = ["CreateEntitlement", "ListVmEntitlements", "DeleteEntitlement"]
+
+
+def whole_life(stack: Stack) -> None:
+    created = stack.create(VMS)
+    assert created["Status"] == "SUCCESS", created
+    assert stack.evs.held() == VMS
+    assert stack.delete(created["PhysicalResourceId"], VMS)["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
+
+
+@pytest.mark.parametrize("already_entitled", ["return", "refuse"])
+@pytest.mark.parametrize("effect", ["throttle", "error", "close_before", "close_after"])
+def test_a_fault_at_every_operation(big_stack, effect, already_entitled):
+    stack = big_stack
+    stack.evs.set(already_entitled=already_entitled, unentitled_delete="refuse", create_latency=0.3)
+    for operation in OPERATIONS:
+        stack.evs.fault(effect, operations=[operation], count=2)
+        stack.evs.fault(effect, operations=[operation], count=2, after_calls=3)
+    whole_life(stack)
+    assert sum(rule["applied"] for rule in stack.evs.faults()) >= 8
+
+
+def test_a_lost_answer_does_not_double_the_request(stack):
+    stack.evs.set(already_entitled="refuse")
+    stack.evs.fault("close_after", operations=["CreateEntitlement"])
+    created = stack.create(["vm-101", "vm-102"])
+    assert created["Status"] == "SUCCESS"
+    assert [call["done"] for call in stack.evs.calls("CreateEntitlement")] == [True]
+
+
+def test_throttled_with_a_time_to_wait(stack):
+    stack.evs.fault("throttle", operations=["CreateEntitlement"], count=1, retry_after_seconds=3)
+    began = time.monotonic()
+    assert stack.create(["vm-101"])["Status"] == "SUCCESS"
+    assert time.monotonic() - began >= 3
+
+
+def test_throttled_for_longer_than_seconds(stack):
+    stack.evs.fault("throttle", operations=["CreateEntitlement"], count=10)
+    assert stack.create(["vm-101"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-101"]
+
+
+def test_evs_out_of_reach_until_the_deadline_fails_and_says_so(stack):
+    stack.evs.fault("error", operations=["CreateEntitlement"], count=None, status=503, code="ServiceUnavailable")
+    answer = stack.create(["vm-101"], service_timeout=30)
+    assert answer["Status"] == "FAILED"
+    assert "evs:CreateEntitlement" in answer["Reason"]
+    assert "ServiceUnavailable" in answer["Reason"]
+    assert stack.evs.held() == []
+
+
+def test_access_denied_that_heals(stack):
+    stack.evs.fault("access_denied", operations=["CreateEntitlement", "ListVmEntitlements"], count=4)
+    assert stack.create(["vm-101"])["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_access_denied_that_stays_is_reported_with_its_action(stack, operation):
+    created = stack.create(["vm-101"])
+    stack.evs.fault("access_denied", operations=[operation], count=None)
+    request_type = "Delete" if operation == "DeleteEntitlement" else "Update"
+    event = stack.event(request_type, ["vm-102"], physical_id=created["PhysicalResourceId"])
+    answer = stack.deliver(stack.begun(event)).answer()
+    assert answer["Status"] == "FAILED"
+    assert f"evs:{operation}" in answer["Reason"]
+    assert stack.evs.held() == ["vm-101"]
+
+
+def test_access_denied_is_ridden_out_for_a_minute_or_so(stack):
+    stack.evs.fault("access_denied", operations=["ListVmEntitlements"], count=None)
+    event = stack.event("Create", ["vm-101"])
+    began = time.monotonic()
+    answer = stack.deliver(stack.begun(event, seconds=68)).answer()
+    assert answer["Status"] == "FAILED"
+    assert 4 < time.monotonic() - began < 20
+
+
+def test_a_vm_that_another_request_of_ours_has_entitled_meanwhile(stack):
+    stack.evs.set(already_entitled="refuse")
+    hold = stack.evs.fault("hold", operations=["CreateEntitlement"], vm_ids=["vm-103"])
+    first = stack.deliver(stack.event("Create", ["vm-101", "vm-102", "vm-103"], logical_id="First"))
+    stack.evs.wait_held(hold)
+    second = stack.deliver(stack.event("Create", ["vm-101", "vm-102"], logical_id="Second"))
+    assert second.answer()["Status"] == "SUCCESS"
+    stack.evs.release(hold)
+    assert first.answer()["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-101", "vm-102", "vm-103"]
+
+
+def test_a_vm_that_somebody_else_has_entitled_meanwhile_is_not_taken(stack):
+    stack.evs.set(already_entitled="refuse")
+    hold = stack.evs.fault("hold", operations=["CreateEntitlement"])
+    delivery = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]))
+    stack.evs.wait_held(hold)
+    stack.evs.entitle(["vm-102"])
+    stack.evs.release(hold)
+    answer = delivery.answer()
+    assert answer["Status"] == "FAILED"
+    assert "vm-102" in answer["Reason"]
+    assert stack.evs.held() == ["vm-102"]
+
+
+def test_a_row_that_vanishes_while_it_is_awaited_is_created_again(stack):
+    stack.evs.set(create_latency=600.0)
+    delivery = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]))
+    stack.wait_for("entitling 2 VMs")
+    time.sleep(0.5)
+    stack.evs.set(create_latency=0.0)
+    stack.evs.by_hand("vanish", ["vm-101"])
+    stack.evs.by_hand("set_status", ["vm-102"], "CREATED")
+    assert delivery.answer()["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-101", "vm-102"]
+
+
+@pytest.mark.parametrize("effect", ["throttle", "error", "close_after"])
+def test_faults_during_an_undo(stack, effect):
+    stack.evs.fault(effect, operations=["DeleteEntitlement"], count=3)
+    answer = stack.create(["vm-101", "vm-201"])
+    assert answer["Status"] == "FAILED"
+    assert stack.evs.held() == []
+
+
+def test_what_an_undo_could_not_remove_the_next_delete_does(stack):
+    stack.evs.set(refuse_delete={"vm-101": "busy"})
+    answer = stack.create(["vm-101", "vm-201"], service_timeout=30)
+    assert answer["Status"] == "FAILED"
+    assert "vm-201" in answer["Reason"]
+    assert "left to the next request: vm-101" in answer["Reason"]
+    assert stack.evs.held() == ["vm-101"]
+    stack.evs.set(refuse_delete={})
+    assert stack.delete(answer["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
+
+
+# --- the ledger ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", ["ProvisionedThroughputExceededException", "InternalServerError", "close_after"])
+def test_a_ledger_in_trouble_is_ridden_out(stack, database, error):
+    for operation in ("GetItem", "PutItem"):
+        database.fail(operation, error, count=2)
+        database.fail(operation, error, count=1, after=3)
+    created = stack.create(["vm-101", "vm-102"])
+    assert created["Status"] == "SUCCESS"
+    database.fail("PutItem", error, count=2, after=1)
+    assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
+    assert database.failed >= 5
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
+def test_a_ledger_out_of_reach_fails_before_any_change(stack, database, request_type):
+    created = stack.create(["vm-101"])
+    database.fail("GetItem", "InternalServerError", count=None)
+    stack.evs.clear_calls()
+    physical_id = None if request_type == "Create" else created["PhysicalResourceId"]
+    event = stack.event(request_type, ["vm-101", "vm-102"], physical_id=physical_id, service_timeout=25)
+    answer = stack.deliver(event).answer()
+    assert answer["Status"] == "FAILED"
+    assert stack.table in answer["Reason"]
+    assert stack.evs.calls() == []
+
+
+def test_a_ledger_that_fails_halfway_loses_nothing(stack, database):
+    database.fail("PutItem", "InternalServerError", count=None, after=2)
+    answer = stack.create(["vm-101"], service_timeout=25)
+    assert answer["Status"] == "FAILED"
+    assert stack.table in answer["Reason"]
+    database.heal()
+    assert stack.delete(answer["PhysicalResourceId"], ["vm-101"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
