@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
+from filelock import FileLock
 
 from local_aws.ministack_venv import STATE
 
@@ -30,12 +31,15 @@ def claim(directory: Path) -> None:
     FileExistsError
         A running process has it.
     """
-    _prune()
-    if _is_owned(directory):
-        raise FileExistsError(f"instance {directory.name} is running already")
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    (directory / _OWNER).write_text(json.dumps(_me()), encoding="utf-8")
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    # Instances start side by side: without it, one would prune what another is looking at.
+    with FileLock(DIRECTORY.with_suffix(".lock")):
+        _prune()
+        if _is_owned(directory):
+            raise FileExistsError(f"instance {directory.name} is running already")
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        (directory / _OWNER).write_text(json.dumps(_me()), encoding="utf-8")
 
 
 def publish(directory: Path, **what: Any) -> None:
