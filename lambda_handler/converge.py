@@ -222,8 +222,8 @@ class Convergence:
 
         def live(state: State) -> State:
             holding = state.holding(self._connector)
-            at = request.issued_at(turn.clock.now())
-            state = state.hold(self._connector, holding.adopt(adopt, Adoption(request.request_id, at)))
+            adoption = Adoption(request.request_id, turn.began)
+            state = state.hold(self._connector, holding.adopt(adopt, adoption))
             state = state.declare(self._set_id, replace(state.sets[self._set_id], live=True))
             return state.record(request.logical_id, answer=answer.stored())
 

@@ -43,6 +43,7 @@ def _turn(event: dict[str, Any], clock: Clock) -> Turn:
         stack=Stack(clients, patience, request.stack_id, min(deadline, clock.now() + 90)),
         clock=clock,
         patience=patience,
+        began=began,
         work_by=deadline - undo_time(timeout),
         answer_by=deadline,
     )

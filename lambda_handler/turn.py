@@ -26,8 +26,8 @@ class Turn:
 
     Attributes
     ----------
-    work_by, answer_by
-        Epoch seconds: when creating has to end, when the answer has to be under way.
+    began, work_by, answer_by
+        Epoch seconds: when the request arrived, when creating has to end, when the answer has to be under way.
     failing
         The request is being undone.
     """
@@ -38,6 +38,7 @@ class Turn:
     stack: Stack
     clock: Clock
     patience: Patience
+    began: float
     work_by: float
     answer_by: float
     failing: bool = False

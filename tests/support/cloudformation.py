@@ -73,13 +73,28 @@ class Invocation:
     """One process of the function."""
 
     def __init__(
-        self, path: str, event: dict[str, Any], env: dict[str, str], timeout: float, log: Path, at: "At | None" = None
+        self,
+        path: str,
+        event: dict[str, Any],
+        env: dict[str, str],
+        timeout: float,
+        log: Path,
+        at: "At | None" = None,
+        patch: "dict[str, float] | None" = None,
     ) -> None:
         self.event, self.log, self.id = event, log, f"invocation-{next(_numbers)}"
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.connect(path)
         self._stream = self._connection.makefile("rw")
-        job = {"event": event, "env": env, "timeout": timeout, "log": str(log), "id": self.id, "at": at}
+        job = {
+            "event": event,
+            "env": env,
+            "timeout": timeout,
+            "log": str(log),
+            "id": self.id,
+            "at": at,
+            "patch": patch or {},
+        }
         print(json.dumps(job), file=self._stream, flush=True)
         self.pid = int(self._stream.readline())
         self.exit_code: int | None = None
@@ -164,6 +179,7 @@ class Stack:
     events: list[tuple[str, datetime]] = field(default_factory=list)
     continuations: list[Invocation] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
+    patch: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.name = f"stack-{uuid.uuid4().hex[:8]}"
@@ -284,8 +300,9 @@ class Stack:
     def deliver(
         self, event: dict[str, Any], *, timeout: float | None = None, at: At | None = None, **env: str
     ) -> Delivery:
-        """Invoke the function with an event; does not wait."""
-        return Delivery(event, self, self._start(event, timeout or self.timeout, at, **env))
+        """Invoke the function with an event; does not wait. Those that go on with it have the same timeout."""
+        self.timeout = timeout or self.timeout
+        return Delivery(event, self, self._start(event, self.timeout, at, **env))
 
     def _start(self, event: dict[str, Any], timeout: float, at: At | None = None, **env: str) -> Invocation:
         own = f"http://127.0.0.1:{self.port}"
@@ -296,7 +313,7 @@ class Stack:
             "SSL_CERT_FILE": str(self.receiver.ca_path), "AWS_LAMBDA_FUNCTION_NAME": "evs-entitlements",
             "AWS_SESSION_TOKEN": "sessiontokensessiontoken", **self.env, **env,
         }  # fmt: skip
-        return self.function.start(event, environment, timeout, self.log, at)
+        return self.function.start(event, environment, timeout, self.log, at, self.patch)
 
     def begun(self, event: dict[str, Any], seconds: float = 80) -> dict[str, Any]:
         """Make an event one that goes on with a request begun so long ago: AccessDenied is ridden out no more."""

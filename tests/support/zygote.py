@@ -28,7 +28,7 @@ class Context:
 
 
 def interrupt(at):
-    """Send this process a signal before or after its n-th AWS call, or the PUT of its answer (0)."""
+    """Send this process a signal, or raise, before or after its n-th AWS call, or the PUT of its answer (0)."""
     import botocore.client
 
     import lambda_handler.cloudformation as cloudformation
@@ -36,18 +36,22 @@ def interrupt(at):
     number, when, name = at
     sent = []
 
+    def happen(name):
+        if name == "raise":
+            raise ValueError("something that nobody thought of")
+        os.kill(os.getpid(), getattr(signal, name))
+
     def around(function, counted):
         def wrapped(*args, **kwargs):
             if counted:
                 sent.append(1)
             here = counted == (number > 0) and (len(sent) == number or not counted)
             if here and when == "before":
-                os.kill(os.getpid(), getattr(signal, name))
-            try:
-                return function(*args, **kwargs)
-            finally:
-                if here and when == "after":
-                    os.kill(os.getpid(), getattr(signal, name))
+                happen(name)
+            result = function(*args, **kwargs)
+            if here and when == "after":
+                happen(name)
+            return result
 
         return wrapped
 
@@ -62,6 +66,10 @@ def run(job, handler):
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ.update(job["env"])
+    for name, value in job.get("patch", {}).items():
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(sys.modules[module], attribute), name
+        setattr(sys.modules[module], attribute, value)
     try:
         handler(job["event"], Context(job))
     except BaseException:  # noqa: BLE001 - as the Lambda runtime

@@ -1,0 +1,75 @@
+"""Work that takes longer than the function may run goes on in fresh invocations, up to ServiceTimeout."""
+
+import time
+
+import pytest
+
+
+def test_creation_outlives_the_function(stack):
+    stack.evs.set(create_latency=40.0)
+    began = time.monotonic()
+    delivery = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]), timeout=30)
+    assert delivery.answer(120)["Status"] == "SUCCESS"
+    assert 40 <= time.monotonic() - began < 55
+    assert len(stack.continuations) >= 2
+    assert delivery.invocation.exit_code == 0
+    assert all(invocation.wait() == 0 for invocation in stack.continuations)
+    assert len(stack.evs.calls("CreateEntitlement")) == 1
+    assert "OldResourceProperties" not in stack.continuations[0].event
+
+
+def test_removal_outlives_the_function(stack):
+    stack.evs.set(delete_latency=25.0)
+    created = stack.create(["vm-101"])
+    delivery = stack.deliver(stack.event("Delete", ["vm-101"], physical_id=created["PhysicalResourceId"]), timeout=30)
+    assert delivery.answer(120)["Status"] == "SUCCESS"
+    assert stack.continuations
+    assert stack.evs.held() == []
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+def test_at_the_deadline_it_fails_in_time_and_is_undone(stack, request_type):
+    before = stack.create(["vm-101"])
+    stack.evs.set(create_latency=0.0, create_latency_by_vm={"vm-103": 600.0})
+    physical_id = before["PhysicalResourceId"] if request_type == "Update" else None
+    logical_id = "Windows" if request_type == "Update" else "Late"
+    event = stack.event(
+        request_type, ["vm-102", "vm-103"], physical_id=physical_id, logical_id=logical_id, service_timeout=45
+    )
+    began = time.monotonic()
+    answer = stack.deliver(event, timeout=30).answer(60)
+    assert time.monotonic() - began < 45
+    assert answer["Status"] == "FAILED"
+    assert "vm-103" in answer["Reason"]
+    assert "CREATING" in answer["Reason"]
+    assert "vm-102" not in answer["Reason"]
+    assert stack.evs.held() == ["vm-101"]
+    assert len(stack.evs.calls(vm_id="vm-101")) == 1
+
+
+def test_an_undo_goes_on_in_a_fresh_invocation(stack):
+    stack.evs.set(create_latency=0.0, create_latency_by_vm={"vm-102": 25.0}, refuse_delete_while_creating=True)
+    delivery = stack.deliver(stack.event("Create", ["vm-101", "vm-102", "vm-201"]), timeout=30)
+    answer = delivery.answer(120)
+    assert answer["Status"] == "FAILED"
+    assert "vm-201" in answer["Reason"]
+    assert "vm-102" not in answer["Reason"]
+    assert stack.continuations
+    assert stack.evs.held() == []
+
+
+def test_an_invocation_that_goes_on_is_fenced_off_too(stack):
+    stack.evs.set(create_latency=60.0)
+    older = stack.deliver(stack.event("Create", ["vm-101"]), timeout=30)
+    ends = time.monotonic() + 40
+    while not stack.continuations:
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+    stack.named["Windows"] = "made-up"
+    stack.evs.set(create_latency=0.0)
+    stack.evs.by_hand("set_status", ["vm-101"], "CREATED", pinned=False)
+    assert stack.delete("made-up", ["vm-101"])["Status"] == "SUCCESS"
+    for invocation in stack.continuations:
+        invocation.wait()
+    assert older.puts == [] or older.puts[0].answer["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
