@@ -1,6 +1,7 @@
 """One bootstrapped local AWS for all end-to-end tests of a worker; the function's role is enforced."""
 
 import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class Cloud:
     def __init__(self, aws: LocalAws, directory: Path) -> None:
         self.aws, self.directory = aws, directory
         self.cdk = Cdk(aws, directory)
+        # Tests that wait a lot deploy several stacks at once, and the CDK's process takes one request at a time.
+        self._synthesis = threading.Lock()
 
     @property
     def evs(self) -> EvsControl:
@@ -40,7 +43,7 @@ class Cloud:
 
     def deploy(self, variant: Variant, *options: str) -> Done:
         # Without a change set, which takes the CLI seconds; the tests of the app go through one.
-        return self.cdk("deploy", "--method", "direct", *options, app=variant.synthesize(self.directory))
+        return self.cdk("deploy", "--method", "direct", *options, app=self.synthesized(variant))
 
     def deployed(self, variant: Variant, *options: str) -> Done:
         done = self.deploy(variant, *options)
@@ -55,8 +58,15 @@ class Cloud:
             assert word in done.words, done.output
         return done
 
+    def synthesized(self, variant: Variant) -> str:
+        with self._synthesis:
+            return variant.synthesize(self.directory)
+
+    def destroy(self, variant: Variant) -> Done:
+        return self.cdk("destroy", app=self.synthesized(variant))
+
     def destroyed(self, variant: Variant) -> Done:
-        done = self.cdk("destroy", app=variant.synthesize(self.directory))
+        done = self.destroy(variant)
         assert done.exit_code == 0, done.output
         assert self.status(variant) == "GONE"
         return done
