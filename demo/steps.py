@@ -65,6 +65,7 @@ class Demo:
             "Windows Server entitlements; four deployments failed, said why, and left every entitlement as it was; "
             f"nothing is left but {BY_HAND}, which was never this stack's.",
             highlight=False,
+            soft_wrap=True,
         )
 
     # --- the steps -------------------------------------------------------------------------------------------------

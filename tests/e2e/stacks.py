@@ -24,6 +24,8 @@ class Variant:
 
     Attributes
     ----------
+    elsewhere
+        VMs of a second set, at another connector.
     neighbour
         Name of an SSM parameter that is made after the entitlements.
     function_timeout
@@ -38,6 +40,7 @@ class Variant:
     adopt_existing: bool = False
     retain: bool = False
     timeout: int = 120
+    elsewhere: Sequence[str] = ()
     neighbour: str | None = None
     function_timeout: int | None = None
     forbidden: Collection[str] = ()
@@ -54,6 +57,10 @@ class Variant:
                 adopt_existing=self.adopt_existing, timeout=Duration.seconds(self.timeout),
                 removal_policy=RemovalPolicy.RETAIN if self.retain else RemovalPolicy.DESTROY,
             )  # fmt: skip
+        if self.elsewhere:
+            WindowsServerEntitlements(
+                stack, "Elsewhere", environment_id=ENVIRONMENT, connector_id=OTHER_CONNECTOR, vm_ids=self.elsewhere
+            )
         # A stack that declares nothing needs something to be made of.
         ssm.CfnParameter(stack, "Placeholder", type="String", value="1", name=f"/placeholder/{self.name}")
         if self.neighbour:
