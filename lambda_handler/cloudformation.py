@@ -33,10 +33,12 @@ from .text import clipped, natural
 _SWITCH = "AWS_SAM_LOCAL"
 #: Most bytes of an answer.
 ANSWER_BYTES = 4096
+#: For how long a ResponseURL lasts, in seconds (X-Amz-Expires of those that CloudFormation makes).
+URL_LASTS = 7200.0
 #: Most characters of a Reason; it shares the answer with the ids.
 REASON_LENGTH = 2400
 _AMZ_DATE = re.compile(r"\d{8}T\d{6}Z")
-_FAILED = re.compile(r"failed-(\d+)-.+")
+_FAILED = re.compile(r"failed-(\d+)-(.+)")
 
 
 @dataclass(frozen=True)
@@ -120,21 +122,22 @@ def failed_id(sequence: int, request_id: str) -> str:
     return f"failed-{sequence}-{request_id}"
 
 
-def failed_sequence(physical_id: str) -> int | None:
-    """Return the sequence of the failed Create whose id this is, or None."""
+def failed_request(physical_id: str) -> tuple[int, str] | None:
+    """Return sequence and request id of the failed Create whose id this is, or None."""
     match = _FAILED.fullmatch(physical_id)
-    return int(match[1]) if match else None
+    return (int(match[1]), match[2]) if match else None
 
 
 # --- the answer's way ----------------------------------------------------------------------------------------------
 
 
-class Undelivered(Exception):
-    """The answer could not be handed in while this invocation lasts."""
-
-
-def put(url: str, body: bytes, clock: Clock) -> None:
+def put(url: str, body: bytes, clock: Clock, give_up_at: float) -> bool:
     """PUT an answer; retried on 5xx and broken connections, given up on 4xx.
+
+    Returns
+    -------
+    bool
+        Whether it was taken.
 
     Raises
     ------
@@ -153,11 +156,14 @@ def put(url: str, body: bytes, clock: Clock) -> None:
         else:
             if status < 300:
                 logger.info("CloudFormation has the answer")
-                return
+                return True
             if 400 <= status < 500 and status not in (408, 429):
                 logger.error("CloudFormation refuses the answer with HTTP %d; it is given up", status)
-                return
+                return False
             logger.warning("the answer met HTTP %d; trying again", status)
+        if clock.now() > give_up_at:
+            logger.error("the answer is given up: its address has expired")
+            return False
         clock.pause(delay)
         delay = min(delay * 2, 15.0)
 
@@ -208,6 +214,8 @@ class Resource(CfnResource):
         Context -> the invocation's clock.
     hand_over
         Event, context, clock: starts a fresh invocation that goes on with the request.
+    delivered
+        Called once CloudFormation has taken the answer.
     """
 
     def __init__(
@@ -215,6 +223,7 @@ class Resource(CfnResource):
         serve: Callable[[dict[str, Any], Any], Answer | None],
         clock_of: Callable[[Any], Clock],
         hand_over: Callable[[dict[str, Any], Any, Clock], None],
+        delivered: Callable[[], None],
     ) -> None:
         self._event: dict[str, Any] = {}
         self._context: Any = None
@@ -231,6 +240,7 @@ class Resource(CfnResource):
         self._serve = serve
         self._clock_of = clock_of
         self._hand_over = hand_over
+        self._delivered = delivered
         self._answer: Answer | None = None
         self._sent = False
         for declare in (self.create, self.update, self.delete):
@@ -299,5 +309,13 @@ class Resource(CfnResource):
             "answering %s, PhysicalResourceId %s%s",
             answer.status, answer.physical_id, f": {answer.reason}" if answer.reason else "",
         )  # fmt: skip
-        put(self._response_url, body, self._clock_of(self._context))
+        taken = put(self._response_url, body, self._clock_of(self._context), self._give_up_at)
         self._sent = True
+        if taken and self._answer is not None:
+            self._delivered()
+
+    @property
+    def _give_up_at(self) -> float:
+        """When nobody can still wait for the answer, in epoch seconds."""
+        began = (self._event.get("Continuation") or {}).get("Began") or time.time()
+        return float(began) + URL_LASTS

@@ -7,23 +7,23 @@ exception: whoever comes after a request that was overtaken removes what that on
 from dataclasses import replace
 
 from .aws import AwsError
-from .cloudformation import Answer, failed_id, failed_sequence, is_set_id, set_id
+from .cloudformation import Answer, failed_id, failed_request, is_set_id, set_id
 from .entitle import Entitling, looked
-from .errors import Failure, LedgerFailure, LedgerGone, Restart
+from .errors import Failure, HandOver, LedgerFailure, LedgerGone, Restart
 from .evs import Rows
 from .ledger import Adoption, DeclaredSet, State, VmIds
 from .log import logger
 from .plan import Plan, plan
 from .properties import Connector, Properties
-from .remove import remove_all
+from .remove import Left, remove_all
 from .text import causes, clipped, count, some
 from .turn import Turn
 
 #: What a user is told where entitlements exist that this stack did not create.
 CONFLICT = (
     "already entitled, and not by this stack: {vm_ids} at {connector}. Nothing was changed. To take these entitlements "
-    "over, set AdoptExisting (adopt_existing=True). Where another stack declares them, first give it "
-    "removal_policy=RETAIN, deploy it and take them out there; otherwise it will remove them"
+    "over, set AdoptExisting (adopt_existing=True). Where another stack declares them, first deploy that stack with "
+    "removal_policy=RETAIN, then without its whole set at this connector; otherwise it will remove them"
 )
 
 
@@ -46,7 +46,8 @@ class Convergence:
         self._request = turn.request
         self._properties = properties
         self._log_stream = log_stream
-        self._entitling: Entitling | None = None
+        #: VM id -> cause, of those that could not be entitled so far.
+        self.failed: dict[str, str] = {}
 
     def answer(self) -> Answer:
         """Carry the request out.
@@ -75,9 +76,9 @@ class Convergence:
         except Failure as failure:
             return self._failed(str(self._properties if isinstance(self._properties, Failure) else failure))
         record = turn.record
+        turn.answer_by = record.answer_by
         if record.answer is not None:
             return Answer(**record.answer)
-        turn.answer_by = record.answer_by
         if self._request.type == "Delete":
             return self._delete()
         if isinstance(self._properties, Failure):
@@ -94,9 +95,12 @@ class Convergence:
         request = self._request
         admitted = state.admit(request.logical_id, request.request_id, request.issued, self._turn.answer_by)
         if admitted is state:
-            return state
+            if state.requests[request.logical_id].answer is not None:
+                return state
+            return state.record(request.logical_id, by=self._turn.by)
         if self._turn.clock.now() > self._turn.answer_by:
             raise Failure("the request was delivered after CloudFormation had given up waiting for it")
+        admitted = admitted.record(request.logical_id, by=self._turn.by)
         overtaken = admitted.sets_of(request.logical_id, live=False)
         sequence = admitted.sequence
         if request.type == "Delete":
@@ -106,10 +110,11 @@ class Convergence:
         admitted = admitted.drop(overtaken.keys() - {self._set_id})
         if request.type == "Create":
             for physical_id, kept in admitted.sets_of(request.logical_id, live=True).items():
-                admitted = admitted.declare(physical_id, replace(kept, kept=True))
+                admitted = admitted.declare(physical_id, replace(kept, kept=kept.heard))
         known = admitted.sets.get(self._set_id)
         if known is not None and known.live:
-            return admitted.declare(self._set_id, replace(known, kept=False, sequence=sequence))
+            # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
+            return admitted.declare(self._set_id, replace(known, sequence=sequence))
         declared = DeclaredSet(request.logical_id, self._connector, self._vm_ids, request.request_id, sequence)
         return admitted.declare(self._set_id, declared)
 
@@ -146,7 +151,7 @@ class Convergence:
             if self._request.type == "Update" and self._turn.state.sets[self._set_id].live:
                 return self._succeed(NO_VMS)
             entitling, planned = self._entitle(declared)
-            if entitling.failed.keys() & planned.required:
+            if (entitling.failed.keys() | entitling.untried) & planned.required:
                 reason = entitling.report(planned.required)
             else:
                 return self._succeed(planned.adopt)
@@ -166,7 +171,7 @@ class Convergence:
         rows, planned = self._planned(declared)
         if planned.conflicts:
             raise Failure(CONFLICT.format(vm_ids=some(planned.conflicts), connector=declared.connector))
-        entitling = self._entitling = Entitling(self._turn, declared.connector, rows)
+        entitling = Entitling(self._turn, declared.connector, rows, self.failed)
         if planned.create:
             logger.info("entitling %s at %s", count(len(planned.create)), declared.connector)
         entitling.create(planned.create)
@@ -215,22 +220,43 @@ class Convergence:
         """Make the set live, and answer with its id."""
         turn, request = self._turn, self._request
         self._drop_obsolete()
-        left = remove_all(turn, turn.work_by)
-        if left:
+        for left in remove_all(turn, turn.work_by):
             logger.error("could not be removed, and stays in the ledger for the next Update or Delete: %s", left)
         answer = Answer("SUCCESS", self._set_id)
 
         def live(state: State) -> State:
             holding = state.holding(self._connector)
             adoption = Adoption(request.request_id, turn.began)
-            state = state.hold(self._connector, holding.adopt(adopt, adoption))
-            state = state.declare(self._set_id, replace(state.sets[self._set_id], live=True))
+            holding = holding.adopt(adopt, adoption)
+            declared = state.sets[self._set_id]
+            if declared.kept:
+                # Retained, and declared anew: should this operation be rolled back, it is retained as before.
+                holding = holding.mark(declared.vm_ids & holding.owned, adoption)
+            state = state.hold(self._connector, holding)
+            state = state.declare(self._set_id, replace(declared, live=True, kept=False))
             return state.record(request.logical_id, answer=answer.stored())
 
         turn.write(live)
         if adopt:
             logger.warning("adopted: %s", some(adopt, 100))
         return answer
+
+    def heard(self) -> None:
+        """Write down that CloudFormation has taken the answer: a live set that it knows is one that it follows."""
+        turn = self._turn
+
+        def heard(state: State) -> State:
+            declared = state.sets.get(self._set_id)
+            if declared is None or not declared.live or declared.heard:
+                return state
+            return state.declare(self._set_id, replace(declared, heard=True))
+
+        if self._request.type == "Delete" or isinstance(self._properties, Failure):
+            return
+        try:
+            turn.table.change(heard, turn.clock.now() + 5)
+        except (LedgerFailure, HandOver) as error:
+            logger.warning("that the answer was taken could not be written down: %s", error)
 
     def _drop_obsolete(self) -> None:
         """Drop sets that an Update shows to be history, whose Delete never came or whose answer was never heard."""
@@ -257,18 +283,11 @@ class Convergence:
     def _fail(self, reason: str) -> Answer:
         """Note that the request is being undone, then undo it."""
         turn, request = self._turn, self._request
-        foreign = frozenset(self._entitling.foreign) if self._entitling else NO_VMS
         logger.error("failed: %s", reason)
 
         def failing(state: State) -> State:
-            pending = state.sets_of(request.logical_id, live=False)
-            state = state.drop(pending).record(request.logical_id, failing=clipped(reason, 3000))
-            for declared in pending.values():
-                # What somebody else entitled while we were about to is not ours.
-                others = state.declared(declared.connector)
-                holding = state.holding(declared.connector).disown(foreign - others)
-                state = state.hold(declared.connector, holding)
-            return state
+            state = state.drop(state.sets_of(request.logical_id, live=False))
+            return state.record(request.logical_id, failing=clipped(reason, 3000))
 
         try:
             turn.write(failing)
@@ -280,11 +299,11 @@ class Convergence:
     def _undo(self, reason: str) -> Answer:
         turn = self._turn
         turn.patience.fine()
+        turn.looking.fine()
         try:
-            left = remove_all(turn, turn.answer_by)
-            if left:
+            for left in remove_all(turn, turn.answer_by):
                 logger.error("could not be removed, and stays in the ledger for the next request: %s", left)
-                reason = f"{clipped(reason, 1500)}. Not yet undone, left to the next request: {some(left)}"
+                reason = f"{clipped(reason, 1500)}. Not yet undone, left to the next request: {some(left.vm_ids)}"
         except (Failure, AwsError) as failure:
             reason = f"{clipped(reason, 1500)}. Not undone: {failure}"
         except Restart:
@@ -315,11 +334,11 @@ class Convergence:
     def _delete(self) -> Answer:
         try:
             self._drop_abandoned()
-            left = remove_all(self._turn, self._turn.answer_by)
+            left = [left for left in remove_all(self._turn, self._turn.answer_by) if self._is_concern(left)]
             if not left:
                 return self._conclude(Answer("SUCCESS", self._request.physical_id))
-            first = next(iter(left.values()))
-            reason = f"{count(len(left))} still entitled: {some(left)}: {first}"
+            vm_ids = {vm_id: why for part in left for vm_id, why in part.vm_ids.items()}
+            reason = f"{count(len(vm_ids))} still entitled: {causes(vm_ids)}"
         except (Failure, AwsError) as failure:
             reason = str(failure)
         except Restart:
@@ -328,6 +347,13 @@ class Convergence:
             logger.exception("unexpected error")
             reason = f"unexpected error: {type(error).__name__}: {error}"
         return self._conclude(self._failed(reason))
+
+    def _is_concern(self, left: Left) -> bool:
+        """Tell whether what is left fails this Delete; where other resources declare VMs, they see to it later."""
+        if isinstance(self._properties, Failure) or left.connector == self._connector:
+            return True
+        logger.error("could not be removed, and stays in the ledger: %s", left)
+        return not self._turn.state.declared(left.connector)
 
     def _drop_abandoned(self) -> None:
         """Drop live sets that no Delete will ever name.
@@ -338,17 +364,22 @@ class Convergence:
         """
         turn, request = self._turn, self._request
         live = turn.state.sets_of(request.logical_id, live=True)
+        live = {key: value for key, value in live.items() if not value.kept}
         dropped = turn.record.dropped
+        failed = failed_request(request.physical_id)
         if dropped is not None:
-            older = {key for key, value in live.items() if not value.kept and value.sequence < dropped}
-            if not older or not turn.stack.is_being_deleted():
+            abandoned = {key for key, value in live.items() if value.sequence < dropped or not value.heard}
+            if not abandoned or not turn.stack.is_being_deleted():
                 return
-            abandoned = older
         elif is_set_id(request.physical_id):
             return  # dropped by an earlier Delete
+        elif failed is not None:
+            sequence, request_id = failed
+            abandoned = {
+                key for key, value in live.items() if value.sequence < sequence or value.request_id == request_id
+            }
         else:
-            failed = failed_sequence(request.physical_id)
-            abandoned = {key for key, value in live.items() if failed is None or value.sequence < failed}
+            abandoned = set(live)
         if abandoned:
             abandoned.discard(turn.stack.physical_id_of(request.logical_id) or "")
             turn.write(lambda state: state.drop(abandoned))

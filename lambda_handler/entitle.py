@@ -6,12 +6,13 @@ call blindly again: look first. A refused batch is taken apart until the refused
 """
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 from .aws import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
 from .errors import Failure
 from .evs import LANDS_WITHIN, SEND_WITHIN, Row, Rows, TooLate, merged, named
-from .ledger import Flight, State, VmIds
+from .ledger import NONE, Flight, State, VmIds
 from .log import logger
 from .properties import Connector
 from .text import batches, causes, count, some
@@ -19,6 +20,9 @@ from .turn import Turn
 
 #: A row that was created and is not listed: for so long, in seconds, the list may lag behind.
 LIST_LAG = 15.0
+#: So many VMs of refused batches are found out one by one; the request fails for the first, and the user has seen
+#: enough to act on.
+MOST_SINGLED_OUT = 50
 
 
 class Entitling:
@@ -30,20 +34,18 @@ class Entitling:
         VM id -> cause, of those that could not be entitled.
     rows
         The newest known row of each VM.
-    refused
-        VMs of `failed` for which EVS took no call: there is nothing of theirs to remove.
-    foreign
-        VMs of `failed` that somebody else entitled while we were about to.
+    untried
+        VMs for which no call was made any more, since so many were refused.
     """
 
-    def __init__(self, turn: Turn, connector: Connector, rows: Rows) -> None:
+    def __init__(self, turn: Turn, connector: Connector, rows: Rows, failed: dict[str, str]) -> None:
         self._turn = turn
         self._connector = connector
         self.rows = rows
-        self.failed: dict[str, str] = {}
-        self.refused: set[str] = set()
-        self.foreign: set[str] = set()
-        self._lost: list[Flight] = []
+        self.failed = failed
+        self.untried: VmIds = NONE
+        self._singled_out = 0
+        self._flights: list[Flight] = []
         self._seen_lost: set[str] = set()
         self._made_at: dict[str, float] = {}
         self._former: Rows = {}
@@ -59,16 +61,22 @@ class Entitling:
         Failure
             Environment or connector unknown, access denied, or EVS out of reach for too long.
         """
-        queue = deque(batches(vm_ids))
+        queue = deque(batches(vm_ids - self.failed.keys()))
         while queue:
+            if self._singled_out >= MOST_SINGLED_OUT:
+                self.untried |= NONE.union(*queue)
+                return
             self._take(queue.popleft(), queue)
 
     def _take(self, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
         turn = self._turn
         turn.clock.room_for_a_call()
         # From before the write: time that passes in between counts, too.
-        send_by = turn.clock.now() + SEND_WITHIN
-        self._claim(frozenset(batch))
+        departure = turn.clock.now()
+        if departure >= turn.work_by:
+            raise Failure(f"time is up: {count(len(batch))} not created yet: {some(batch)}. {self._so_far()}".rstrip())
+        self._claim(frozenset(batch), departure)
+        send_by = departure + SEND_WITHIN
         try:
             answered = turn.evs.create(self._connector, batch, send_by)
         except TooLate:
@@ -89,6 +97,8 @@ class Entitling:
             self._arrive()
             self._take_apart(error, batch, queue)
         else:
+            # The list may lag behind: for a while, that a VM is not on it means nothing.
+            self._flights.append(turn.depart(frozenset(batch), LIST_LAG, answered=True))
             self._arrive()
             turn.patience.fine()
             self._made(batch, answered)
@@ -101,26 +111,35 @@ class Entitling:
             self.rows[vm_id] = answered.get(vm_id) or Row(vm_id, "CREATING")
             self._made_at[vm_id] = now
 
-    def _claim(self, vm_ids: VmIds) -> None:
+    def _claim(self, vm_ids: VmIds, departure: float) -> None:
         turn, connector = self._turn, self._connector
-        turn.creating[connector] = (*self._lost, turn.depart(vm_ids, LANDS_WITHIN))
-        fresh = vm_ids
+        flight = Flight(vm_ids, departure + LANDS_WITHIN, turn.by)
+        turn.creating[connector] = (*self._in_flight(), flight)
 
         def claim(state: State) -> State:
-            nonlocal fresh
             holding = state.holding(connector)
-            fresh = vm_ids - holding.owned
-            return state.hold(connector, holding.own(vm_ids))
+            self._fresh |= vm_ids - holding.owned
+            if flight in holding.creating:
+                return state  # the answer to this very write was lost
+            return replace(state.hold(connector, holding.own(vm_ids)), claims=state.claims + 1)
 
-        turn.write(claim)
-        self._fresh |= fresh
+        try:
+            turn.write(claim)
+        except BaseException:
+            self._arrive()
+            raise
+
+    def _in_flight(self) -> tuple[Flight, ...]:
+        now = self._turn.clock.now()
+        self._flights = [flight for flight in self._flights if flight.until > now]
+        return tuple(self._flights)
 
     def _arrive(self) -> None:
         """Note that the call was answered, or never left: it can take no effect later."""
-        self._turn.creating[self._connector] = tuple(self._lost)
+        self._turn.creating[self._connector] = self._in_flight()
 
     def _lose(self, batch: tuple[str, ...], error: Unanswered) -> None:
-        self._lost.append(self._turn.depart(frozenset(batch), error.lands_within))
+        self._flights.append(self._turn.depart(frozenset(batch), error.lands_within))
         self._seen_lost.update(batch)
         self._arrive()
 
@@ -146,7 +165,7 @@ class Entitling:
     def _missing(self, error: NotFound, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
         if error.resource_id not in batch:
             raise not_found(error, self._connector) from error
-        self._refuse({error.resource_id: f"{error.code}: {error.message}"})
+        self.failed[error.resource_id] = f"{error.code}: {error.message}"
         queue.extendleft(batches(vm_id for vm_id in batch if vm_id != error.resource_id))
 
     def _take_apart(self, error: Refused, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
@@ -156,19 +175,26 @@ class Entitling:
         foreign = (held & self._fresh) - self._seen_lost
         if foreign:
             foreign -= self._of_others()
-        self.foreign |= foreign
-        self.failed.update(dict.fromkeys(foreign, "somebody else has entitled it in the meantime"))
+            self._disown(frozenset(foreign))
         guilty = named(error, rest)
         if guilty:
-            self._refuse(guilty)
+            self.failed.update(guilty)
             queue.extendleft(batches(vm_id for vm_id in rest if vm_id not in guilty))
         elif held or not rest:
             queue.extendleft(batches(rest))
         elif len(rest) == 1:
-            self._refuse({rest[0]: f"{error.code}: {error.message}"})
+            self._singled_out += 1
+            self.failed[rest[0]] = f"{error.code}: {error.message}"
         else:
             middle = len(rest) // 2
             queue.extendleft([tuple(rest[middle:]), tuple(rest[:middle])])
+
+    def _disown(self, foreign: VmIds) -> None:
+        """Note at once that VMs are somebody else's: who goes on with this request must not take them for ours."""
+        self.failed.update(dict.fromkeys(foreign, "Conflict: somebody else has entitled it in the meantime"))
+        if foreign:
+            connector = self._connector
+            self._turn.write(lambda state: state.hold(connector, state.holding(connector).disown(foreign)))
 
     def _of_others(self) -> VmIds:
         """Return the VMs that other requests of this stack declare or are creating, as of now."""
@@ -182,10 +208,6 @@ class Entitling:
                 if declared.connector == self._connector and declared.request_id != turn.request.request_id
             )
         )
-
-    def _refuse(self, guilty: dict[str, str]) -> None:
-        self.failed.update(guilty)
-        self.refused |= guilty.keys()
 
     # --- waiting ---------------------------------------------------------------------------------------------------
 
@@ -219,7 +241,7 @@ class Entitling:
         result = set()
         for vm_id in required:
             row = self.rows.get(vm_id)
-            if vm_id in self.failed or (row is not None and row.entitled):
+            if vm_id in self.failed or vm_id in self.untried or (row is not None and row.entitled):
                 continue
             if row is None or row.creating:
                 result.add(vm_id)
@@ -245,12 +267,16 @@ class Entitling:
 
     def _late(self, outstanding: VmIds, required: VmIds) -> str:
         late = f"time is up: {count(len(outstanding))} of {len(required):,} still CREATING: {some(outstanding)}"
-        return f"{late}. {self.report(required)}" if self.failed else late
+        return f"{late}. {self._so_far()}".rstrip()
+
+    def _so_far(self) -> str:
+        return f"{count(len(self.failed))} could not be entitled: {causes(self.failed)}" if self.failed else ""
 
     def report(self, required: VmIds) -> str:
         """Say how many of the required VMs failed, and why."""
         failed = {vm_id: cause for vm_id, cause in self.failed.items() if vm_id in required}
-        return f"{len(failed):,} of {count(len(required))} could not be entitled: {causes(failed)}"
+        untried = f" ({len(self.untried):,} not tried)" if self.untried else ""
+        return f"{len(failed):,} of {count(len(required))} could not be entitled{untried}: {causes(failed)}"
 
 
 class _Watch:

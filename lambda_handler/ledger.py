@@ -37,9 +37,11 @@ class DeclaredSet:
     ----------
     live
         CloudFormation is, or is about to be, told SUCCESS with this id. Until then the set is pending.
+    heard
+        CloudFormation has taken that answer.
     kept
-        A later Create for the logical id found it live: CloudFormation no longer follows it and never said Delete,
-        which is what DeletionPolicy Retain looks like from here.
+        A later Create for the logical id found it live and heard: CloudFormation no longer follows it and never said
+        Delete, which is what DeletionPolicy Retain looks like from here.
     sequence
         When it was declared, or last confirmed by an Update, in the order of requests.
     """
@@ -50,6 +52,7 @@ class DeclaredSet:
     request_id: str
     sequence: int
     live: bool = False
+    heard: bool = False
     kept: bool = False
 
 
@@ -90,9 +93,13 @@ class Holding:
     def adopt(self, vm_ids: VmIds, adoption: Adoption) -> "Holding":
         """Take over entitlements that exist already; what is ours stays as it is."""
         taken = vm_ids - self.owned
-        if not taken:
+        return self.own(taken).mark(taken, adoption)
+
+    def mark(self, vm_ids: VmIds, adoption: Adoption) -> "Holding":
+        """Note that an operation which may yet be rolled back has taken VMs over."""
+        if not vm_ids:
             return self
-        return replace(self, owned=self.owned | taken, adopted={**self.adopted, **dict.fromkeys(taken, adoption)})
+        return replace(self, adopted={**self.adopted, **dict.fromkeys(vm_ids, adoption)})
 
     def disown(self, vm_ids: VmIds) -> "Holding":
         """Forget VMs: they hold nothing of ours, or are given back."""
@@ -118,13 +125,20 @@ class Holding:
             *(flight.vm_ids for flight in self.creating if flight.until > now and flight.by != other_than)
         )
 
-    def landings(self, now: float) -> Counter[str]:
-        """Count, for each VM, the CreateEntitlement calls that may still take effect."""
-        return Counter(vm_id for flight in self.creating if flight.until > now for vm_id in flight.vm_ids)
+    def landings(self, now: float, *, answered: bool) -> Counter[str]:
+        """Count, for each VM, the CreateEntitlement calls that may still take effect, or show in the list."""
+        return Counter(
+            vm_id
+            for flight in self.creating
+            if flight.until > now and flight.answered == answered
+            for vm_id in flight.vm_ids
+        )
 
-    def in_removal(self, now: float) -> VmIds:
-        """Return the VMs for which a DeleteEntitlement may still take effect."""
-        return NONE.union(*(flight.vm_ids for flight in self.removing if flight.until > now))
+    def in_removal(self, now: float, *, answered: bool) -> VmIds:
+        """Return the VMs for which a DeleteEntitlement, answered or not, may still take effect."""
+        return NONE.union(
+            *(flight.vm_ids for flight in self.removing if flight.until > now and flight.answered == answered)
+        )
 
     def pruned(self, now: float, removed: VmIds = NONE) -> "Holding":
         """Drop flights that can no longer take effect: too old, or seen to have `removed` what they were to."""
@@ -146,6 +160,8 @@ class RequestRecord:
     ----------
     issued
         X-Amz-Date of ResponseURL (``20261123T101500Z``), or None.
+    by
+        The invocation that carries it out; an earlier one of the same request leaves it to this one.
     failing
         The Reason of a Create or Update that is being undone.
     answer
@@ -158,6 +174,7 @@ class RequestRecord:
     issued: str | None
     sequence: int
     answer_by: float
+    by: str = ""
     before: tuple[str, ...] = ()
     failing: str | None = None
     answer: dict[str, str] | None = None
@@ -166,9 +183,18 @@ class RequestRecord:
 
 @dataclass(frozen=True)
 class State:
-    """The whole ledger of a stack. Every method returns a new one."""
+    """The whole ledger of a stack. Every method returns a new one.
+
+    Attributes
+    ----------
+    sequence
+        Counts requests.
+    claims
+        Counts claims of VMs, so that who looked before one knows that the look is old.
+    """
 
     sequence: int = 0
+    claims: int = 0
     requests: dict[str, RequestRecord] = field(default_factory=dict)
     sets: dict[str, DeclaredSet] = field(default_factory=dict)
     holdings: dict[Connector, Holding] = field(default_factory=dict)
@@ -194,7 +220,7 @@ class State:
             if request_id in newest.before or older:
                 raise Overtaken(f"request {newest.request_id} is newer")
             before = (*newest.before, newest.request_id)[-REMEMBERED:]
-        record = RequestRecord(request_id, issued, self.sequence + 1, answer_by, before)
+        record = RequestRecord(request_id, issued, self.sequence + 1, answer_by, before=before)
         return replace(self, sequence=self.sequence + 1, requests={**self.requests, logical_id: record})
 
     def record(self, logical_id: str, **changes: Any) -> "State":

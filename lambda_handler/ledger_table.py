@@ -6,12 +6,12 @@ deflated), so that several sets of 10,000 VMs stay far below DynamoDB's 400 KB a
 
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from .aws import AwsError, Clients, NotFound, Patience, Refused, call
-from .errors import LedgerFailure, LedgerGone
+from .errors import Failure, LedgerFailure, LedgerGone
 from .ledger import Adoption, DeclaredSet, Flight, Holding, RequestRecord, State, VmIds
 from .properties import Connector
 
@@ -104,7 +104,7 @@ class LedgerTable:
             if error.code == "ConditionalCheckFailedException":
                 raise _ConditionFailed from None
             raise LedgerFailure(f"the ledger, DynamoDB table {self._table}, can't be used: {error}") from error
-        except AwsError as error:
+        except (AwsError, Failure) as error:
             raise LedgerFailure(f"the ledger, DynamoDB table {self._table}, can't be reached: {error}") from error
 
 
@@ -152,6 +152,7 @@ def _pack(state: State) -> bytes:
     document = {
         "form": FORM,
         "sequence": state.sequence,
+        "claims": state.claims,
         "requests": {logical_id: vars(record) for logical_id, record in state.requests.items()},
         "sets": {
             physical_id: {
@@ -186,6 +187,7 @@ def _unpack(body: bytes) -> State:
     document = json.loads(zlib.decompress(body))
     return State(
         sequence=document["sequence"],
+        claims=document["claims"],
         requests={
             logical_id: RequestRecord(**{**record, "before": tuple(record["before"])})
             for logical_id, record in document["requests"].items()
@@ -217,3 +219,16 @@ def _unpacked_holding(held: dict[str, Any]) -> Holding:
         creating=tuple(Flight(_unpacked_ids(ids), *rest) for ids, *rest in held["creating"]),
         removing=tuple(Flight(_unpacked_ids(ids), *rest) for ids, *rest in held["removing"]),
     )
+
+
+def packed(failed: Mapping[str, str]) -> dict[str, list[str]]:
+    """Pack failed VMs for the next invocation: code of the cause -> its first text, and the VMs."""
+    by_code: dict[str, list[str]] = {}
+    for vm_id, cause in failed.items():
+        by_code.setdefault(cause.partition(":")[0], []).append(vm_id)
+    return {code: [failed[vm_ids[0]], _packed_ids(frozenset(vm_ids))] for code, vm_ids in by_code.items()}
+
+
+def unpacked(failed: Mapping[str, list[str]]) -> dict[str, str]:
+    """Read what `packed` wrote."""
+    return {vm_id: cause for cause, ids in failed.values() for vm_id in _ids(ids)}

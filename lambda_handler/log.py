@@ -40,7 +40,8 @@ class RedactingFormatter(log_helper.JsonFormatter):
 
 def level() -> str:
     """Return the log level: LOG_LEVEL of the function's environment, else INFO."""
-    return os.environ.get("LOG_LEVEL", "INFO").upper()
+    name = os.environ.get("LOG_LEVEL", "").upper()
+    return name if name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL") else "INFO"
 
 
 def set_up(event: dict[str, Any], aws_request_id: str) -> None:

@@ -10,7 +10,7 @@ from .cloudformation import Answer, Request, Resource
 from .converge import Convergence
 from .errors import Failure, HandOver, LedgerGone, Overtaken
 from .evs import Evs
-from .ledger_table import LedgerTable
+from .ledger_table import LedgerTable, packed, unpacked
 from .log import logger
 from .orphan import delete_declared
 from .properties import Properties, service_timeout
@@ -23,7 +23,7 @@ LEDGER_TABLE = "LEDGER_TABLE_NAME"
 CONTINUATION = "Continuation"
 #: A chain of invocations ends here at the latest; the deadline ends it long before.
 MOST_INVOCATIONS = 600
-#: AccessDenied is ridden out for so many seconds after the request began.
+#: AccessDenied is ridden out for so many seconds after the request began: a new role's policy takes its time.
 DENIED_FOR = 75.0
 
 
@@ -34,17 +34,21 @@ def _turn(event: dict[str, Any], clock: Clock) -> Turn:
     began = goes_on.get("Began", clock.now())
     deadline = goes_on.get("AnswerBy") or answer_by(request.issued_at(began), timeout)
     event[CONTINUATION] = {**goes_on, "Began": began, "AnswerBy": deadline}
-    patience = Patience(clock, began + DENIED_FOR, goes_on.get("TroubleSince"))
+
+    def patience() -> Patience:
+        return Patience(clock, began + DENIED_FOR, goes_on.get("TroubleSince"))
+
     clients = Clients(clock)
     return Turn(
         request=request,
-        table=LedgerTable(clients, patience, os.environ[LEDGER_TABLE], request.stack_id),
+        table=LedgerTable(clients, patience(), os.environ[LEDGER_TABLE], request.stack_id),
         evs=Evs(clients, clock),
-        stack=Stack(clients, patience, request.stack_id, min(deadline, clock.now() + 90)),
+        stack=Stack(clients, patience(), request.stack_id, min(deadline, clock.now() + 90)),
         clock=clock,
-        patience=patience,
+        patience=patience(),
+        looking=patience(),
         began=began,
-        work_by=deadline - undo_time(timeout),
+        undo_time=undo_time(timeout),
         answer_by=deadline,
     )
 
@@ -56,21 +60,37 @@ def _properties(request: Request) -> Properties | Failure:
         return failure
 
 
+#: The request that this invocation carries out; what becomes of its answer is written down after it was sent.
+_current: list[Convergence] = []
+
+
 def serve(event: dict[str, Any], context: Any) -> Answer | None:
     """Carry out one event; None where there is to be no answer."""
     turn = _turn(event, clock_of(context))
     properties = _properties(turn.request)
+    convergence = Convergence(turn, properties, getattr(context, "log_stream_name", ""))
+    convergence.failed.update(unpacked(event[CONTINUATION].get("Failed") or {}))
+    _current[:] = [convergence]
     try:
-        return Convergence(turn, properties, getattr(context, "log_stream_name", "")).answer()
+        return convergence.answer()
     except LedgerGone as gone:
         return delete_declared(turn, properties, gone)
     except Overtaken as overtaken:
-        logger.warning("no answer, nothing done: %s", overtaken)
+        logger.warning("no answer: %s", overtaken)
         turn.withdraw()
         return None
     except HandOver:
-        event[CONTINUATION]["TroubleSince"] = turn.patience.since
+        turn.withdraw()
+        troubles = [since for since in (turn.patience.since, turn.looking.since) if since is not None]
+        event[CONTINUATION]["TroubleSince"] = min(troubles, default=None)
+        event[CONTINUATION]["Failed"] = packed(convergence.failed)
         raise
+
+
+def delivered() -> None:
+    """Write down that CloudFormation has taken the answer."""
+    for convergence in _current:
+        convergence.heard()
 
 
 _clocks: dict[int, Clock] = {}
@@ -112,7 +132,7 @@ def hand_over(event: dict[str, Any], context: Any, clock: Clock) -> None:
             return
 
 
-_resource = Resource(serve, clock_of, hand_over)
+_resource = Resource(serve, clock_of, hand_over, delivered)
 
 
 def handler(event: dict[str, Any], context: Any) -> None:

@@ -4,7 +4,7 @@ Owns this one case. The table goes with the stack, so it is missing only where s
 """
 
 from .aws import AwsError, NotFound, Refused
-from .cloudformation import Answer, failed_sequence
+from .cloudformation import Answer, failed_request, is_set_id
 from .errors import Failure, LedgerGone
 from .evs import SEND_WITHIN, named
 from .log import logger
@@ -16,9 +16,12 @@ from .turn import Turn
 def delete_declared(turn: Turn, properties: Properties | Failure, gone: LedgerGone) -> Answer:
     """Delete the entitlements of the VMs in the properties, and wait until none is held."""
     physical_id = turn.request.physical_id
-    if failed_sequence(physical_id) is not None or isinstance(properties, Failure):
+    if failed_request(physical_id) is not None or isinstance(properties, Failure):
         # A Create that failed has been undone, and one with wrong properties never began.
         return Answer("SUCCESS", physical_id)
+    if _is_replaced(turn):
+        reason = f"what {physical_id} declared may still be declared by the set that replaced it. {gone}"
+        return Answer("FAILED", physical_id, reason)
     logger.warning("%s; deleting what the properties declare", gone)
     try:
         left = _delete(turn, properties.connector, properties.vm_ids)
@@ -29,6 +32,16 @@ def delete_declared(turn: Turn, properties: Properties | Failure, gone: LedgerGo
     if left:
         return Answer("FAILED", physical_id, f"{count(len(left))} still entitled: {some(left)}. {gone}")
     return Answer("SUCCESS", physical_id)
+
+
+def _is_replaced(turn: Turn) -> bool:
+    """Tell whether CloudFormation names another set for the resource: then this is an update's clean-up."""
+    try:
+        named = turn.stack.physical_id_of(turn.request.logical_id)
+    except Failure as failure:
+        logger.warning("%s", failure)
+        return False
+    return named is not None and named != turn.request.physical_id and is_set_id(named)
 
 
 def _delete(turn: Turn, connector: Connector, vm_ids: frozenset[str]) -> dict[str, str]:

@@ -20,7 +20,8 @@ class Plan:
     adopt
         The same with AdoptExisting: becomes ours without a call.
     busy
-        A DeleteEntitlement for it may still take effect: wait, look, and plan again.
+        A DeleteEntitlement for it may still take effect: wait, look, and plan again. One that EVS has answered has
+        taken effect once the row is gone.
     create
         New to us and not held.
     restore
@@ -55,10 +56,11 @@ def plan(
     rows
         What EVS lists, one row a VM.
     now
-        Epoch seconds.
+        When EVS was asked for the rows, in epoch seconds.
     """
     present = {vm_id: row for vm_id in declared if (row := rows.get(vm_id)) is not None and not row.gone}
-    busy = declared & holding.in_removal(now)
+    busy = declared & holding.in_removal(now, answered=False)
+    busy |= holding.in_removal(now, answered=True) & present.keys()
     foreign = {
         vm_id: row
         for vm_id, row in present.items()

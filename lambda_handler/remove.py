@@ -7,11 +7,12 @@ operation completed, else it is given back: left entitled, out of the ledger, lo
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from .aws import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
 from .errors import Failure, LedgerFailure
-from .evs import LANDS_WITHIN, SEND_WITHIN, Rows, TooLate, named
-from .ledger import NONE, Flight, State, VmIds
+from .evs import LANDS_WITHIN, SEND_WITHIN, Row, Rows, TooLate, named
+from .ledger import Flight, Holding, State, VmIds
 from .log import logger
 from .properties import Connector
 from .text import batches, some
@@ -20,32 +21,38 @@ from .turn import Turn
 #: A deletion that EVS took and that the list does not show yet is awaited for so long, in seconds, by others.
 ANSWERED_LANDS_WITHIN = 300.0
 #: The same deletion is asked for again after so many seconds.
-ASK_AGAIN = 30.0
+ASK_AGAIN = 25.0
 #: A refusal to delete an entitlement that is held and settled is final after so many seconds.
 REFUSED_FOR = 60.0
 #: For this share of the time, rows that are CREATING are waited for before a deletion is tried all the same.
 SETTLE = 0.7
 
 
-def remove_all(turn: Turn, until: float) -> dict[str, str]:
-    """Apply the rule of removal at every connector.
+@dataclass(frozen=True)
+class Left:
+    """What could not be removed, and stays in the ledger: VM id -> why it is still held."""
 
-    Returns
-    -------
-    dict
-        VM id -> why it is still held. Those stay in the ledger.
-    """
-    left: dict[str, str] = {}
+    connector: Connector
+    vm_ids: dict[str, str]
+
+
+def remove_all(turn: Turn, until: float) -> list[Left]:
+    """Apply the rule of removal at every connector, until a time in epoch seconds; return what is left."""
+    left: list[Left] = []
     for connector in turn.state.to_remove():
+        if turn.empty:
+            # What is known to be empty is written down while it is fresh.
+            turn.write(lambda state: state)
         removal = _Removal(turn, connector, until)
         try:
             removal.run()
+        except LedgerFailure:
+            raise
         except (AwsError, Failure) as error:
-            if isinstance(error, LedgerFailure):
-                raise
             for vm_id in removal.targets():
                 removal.left.setdefault(vm_id, str(error))
-        left.update(removal.left)
+        if removal.left:
+            left.append(Left(connector, removal.left))
     return left
 
 
@@ -58,70 +65,98 @@ class _Removal:
         self._until = until
         self._settle_by = turn.clock.now() + (until - turn.clock.now()) * SETTLE
         self.left: dict[str, str] = {}
-        self._lost: tuple[Flight, ...] = ()
+        self._flights: list[Flight] = []
         self._not_before: dict[str, float] = {}
         self._refused_since: dict[str, float] = {}
-        self._taken: set[str] = set()
-        self._seen: set[str] = set()
+        self._asked: set[str] = set()
+        self._listed: set[str] = set()
+        self._held: set[str] = set()
+        self._certain: set[float] = set()
         self._looks = 0
         self._told = turn.clock.now()
 
+    @property
+    def _holding(self) -> Holding:
+        return self._turn.state.holding(self._connector)
+
     def targets(self) -> VmIds:
         """Return what is still to be removed."""
-        seen_empty = self._turn.empty.get(self._connector, NONE)
-        return self._turn.state.removable(self._connector) - seen_empty - self.left.keys()
+        done = self._turn.seen_empty(self._connector) | self.left.keys()
+        return self._turn.state.removable(self._connector) - done
 
     def run(self) -> None:
         """Remove, wait until it is done, and note what is left."""
-        self._give_back()
-        while targets := self.targets():
+        while True:
+            self._give_back()
+            if not (targets := self.targets()):
+                return
             try:
-                rows = self._turn.look(self._connector, self._until)
+                rows = self._round(targets)
             except NotFound:
                 # The environment or the connector is gone, and every entitlement of it.
-                self._gone(targets)
+                self._empty(self.targets())
                 return
-            self._looks += 1
-            now = self._turn.clock.now()
-            self._seen |= {vm_id for vm_id in targets if (row := rows.get(vm_id)) is not None and row.held}
-            self._gone(vm_id for vm_id in targets - self._landing() if (row := rows.get(vm_id)) is None or row.gone)
-            self._delete(self._ready(rows, now))
             if not self.targets():
                 return
             if self._turn.clock.now() >= self._until:
-                self._give_up(rows)
+                for vm_id in self.targets():
+                    row = rows.get(vm_id)
+                    self.left[vm_id] = f"still {row.status}" if row else "a call to create it may still take effect"
                 return
             self._wait()
 
+    def _round(self, targets: VmIds) -> Rows:
+        # What may still land is counted before the look: what lands during it may be missed by it.
+        now, landing = self._turn.clock.now(), self._landing()
+        rows = self._turn.look(self._connector, self._until)
+        self._looks += 1
+        present = {vm_id: row for vm_id in targets if (row := rows.get(vm_id)) is not None and not row.gone}
+        self._empty(targets - present.keys() - landing)
+        self._listed |= present.keys()
+        self._held |= {vm_id for vm_id, row in present.items() if row.held}
+        # Failed, or removed by EVS, and EVS has taken the call to delete it: there is nothing left to pay for.
+        self._empty(vm_id for vm_id, row in present.items() if vm_id in self._asked and not row.held)
+        self._delete(self._ready(present, now))
+        return rows
+
     def _landing(self) -> VmIds:
-        """Return the VMs for which a call to create may still take effect: what was seen has taken one call's."""
-        landings = self._turn.state.holding(self._connector).landings(self._turn.clock.now())
-        return frozenset(vm_id for vm_id, calls in landings.items() if calls > (vm_id in self._seen))
+        """Return the VMs of which the list does not say all yet.
+
+        A call that was never answered may still take effect, unless one entitlement was seen for it; one that was
+        answered may not be listed yet.
+        """
+        now, holding = self._turn.clock.now(), self._holding
+        unanswered = holding.landings(now, answered=False)
+        answered = holding.landings(now, answered=True)
+        return frozenset(
+            {vm_id for vm_id, calls in unanswered.items() if calls > (vm_id in self._held)}
+            | (answered.keys() - self._listed)
+        )
 
     def _wait(self) -> None:
         now = self._turn.clock.now()
         if now - self._told >= 10:
             self._told = now
             logger.info("%s still to be removed", f"{len(self.targets()):,}")
+        # What was seen, and what is in the air, is known to others before time passes.
+        self._turn.write(lambda state: state)
         self._turn.clock.pause(min(1.0 * 1.3 ** min(self._looks - 1, 12), 15.0, max(self._until - now, 0.1)))
         # Another request may have declared some of them since.
         self._turn.reload()
 
-    def _give_up(self, rows: Rows) -> None:
-        for vm_id in self.targets():
-            row = rows.get(vm_id)
-            self.left[vm_id] = f"still {row.status}" if row else "a call to create it may still take effect"
-
-    def _gone(self, vm_ids: Iterable[str]) -> None:
-        turn, connector = self._turn, self._connector
-        turn.empty[connector] = turn.empty.get(connector, NONE) | frozenset(vm_ids)
+    def _empty(self, vm_ids: Iterable[str]) -> None:
+        found = frozenset(vm_ids)
+        if found:
+            self._turn.note_empty(self._connector, found)
+            self._arrive()
 
     # --- adopted ---------------------------------------------------------------------------------------------------
 
     def _give_back(self) -> None:
-        adopted = self._turn.state.holding(self._connector).adopted
-        moments = {adopted[vm_id].at for vm_id in self.targets() & adopted.keys()}
-        uncertain = {moment for moment in moments if not self._turn.stack.completed_since(moment)}
+        adopted = self._holding.adopted
+        moments = {adopted[vm_id].at for vm_id in self.targets() & adopted.keys()} - self._certain
+        self._certain |= {moment for moment in moments if self._turn.stack.completed_since(moment)}
+        uncertain = moments - self._certain
         if not uncertain:
             return
 
@@ -136,27 +171,24 @@ class _Removal:
 
         before = self.targets()
         self._turn.write(give_back)
-        given = before - self.targets()
         logger.warning(
             "given back, left entitled: %s at %s: this stack had adopted them in an operation that is not known to "
-            "have completed", some(given, 100), self._connector,
+            "have completed", some(before - self.targets(), 100), self._connector,
         )  # fmt: skip
 
     # --- deleting --------------------------------------------------------------------------------------------------
 
-    def _ready(self, rows: Rows, now: float) -> list[str]:
+    def _ready(self, present: Rows, now: float) -> list[str]:
         waits_for_creation = now < self._settle_by
         return [
             vm_id
-            for vm_id in self.targets()
-            if (row := rows.get(vm_id)) is not None
-            and self._not_before.get(vm_id, 0.0) <= now
-            and not (row.creating and waits_for_creation)
+            for vm_id in self.targets() & present.keys()
+            if self._not_before.get(vm_id, 0.0) <= now and not (present[vm_id].creating and waits_for_creation)
         ]
 
     def _delete(self, vm_ids: list[str]) -> None:
         queue = deque(batches(vm_ids))
-        while queue:
+        while queue and self._turn.clock.now() < self._until:
             self._ask(queue.popleft(), queue)
 
     def _ask(self, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
@@ -164,7 +196,7 @@ class _Removal:
         turn.clock.room_for_a_call()
         # From before the write: time that passes in between counts, too.
         departure = turn.clock.now()
-        wanted = self._announce(frozenset(batch), departure + LANDS_WITHIN)
+        wanted = self._announce(frozenset(batch), departure)
         if not wanted:
             return
         batch = batches(wanted)[0]
@@ -174,72 +206,82 @@ class _Removal:
             self._arrive()
             queue.appendleft(batch)
         except Unanswered as error:
-            self._lost = (*self._lost, turn.depart(wanted, error.lands_within))
+            self._flights.append(turn.depart(wanted, error.lands_within))
             self._arrive()
             turn.patience.endure(error, self._until)
         except (Throttled, Denied) as error:
             self._arrive()
             turn.patience.endure(error, self._until)
             queue.appendleft(batch)
-        except NotFound as error:
-            self._arrive()
-            self._gone({error.resource_id} & wanted or wanted)
-            queue.extendleft(batches(wanted - {error.resource_id}) if error.resource_id in wanted else ())
-        except Refused as error:
+        except (NotFound, Refused) as error:
             self._arrive()
             self._take_apart(error, batch, queue)
         else:
             turn.patience.fine()
-            landing = self._landing()
-            self._gone(vm_id for vm_id, row in answered.items() if row.gone and vm_id in wanted - landing)
-            self._taken |= self.targets() & wanted
-            self._not_before.update(dict.fromkeys(self.targets() & wanted, turn.clock.now() + ASK_AGAIN))
+            self._asked |= wanted
+            self._empty({vm_id for vm_id, row in answered.items() if row.gone} & wanted - self._landing())
+            awaited = self.targets() & wanted
+            self._not_before.update(dict.fromkeys(awaited, turn.clock.now() + ASK_AGAIN))
+            if awaited:
+                self._flights.append(turn.depart(awaited, ANSWERED_LANDS_WITHIN, answered=True))
             self._arrive()
 
-    def _announce(self, batch: VmIds, until: float) -> VmIds:
+    def _announce(self, batch: VmIds, departure: float) -> VmIds:
         """Tell the ledger that a batch is about to be deleted; return what of it may be."""
         turn, connector = self._turn, self._connector
-        empty = turn.empty.get(connector, NONE)
+        done = turn.seen_empty(connector)
         wanted = batch
 
         def announce(state: State) -> State:
             nonlocal wanted
-            wanted = (state.removable(connector) & batch) - empty
-            flight = Flight(wanted, until, turn.by)
-            turn.removing[connector] = (*self._in_flight(), *((flight,) if wanted else ()))
+            adopted = state.holding(connector).adopted
+            unjudged = {vm_id for vm_id in batch & adopted.keys() if adopted[vm_id].at not in self._certain}
+            wanted = (state.removable(connector) & batch) - done - unjudged
+            flight = (Flight(wanted, departure + LANDS_WITHIN, turn.by),) if wanted else ()
+            turn.removing[connector] = (*self._in_flight(), *flight)
             return state
 
-        turn.write(announce)
+        try:
+            turn.write(announce)
+        except BaseException:
+            self._arrive()
+            raise
         return wanted
 
     def _in_flight(self) -> tuple[Flight, ...]:
-        awaited = frozenset(self._taken) & self.targets()
-        if not awaited:
-            return self._lost
-        return (*self._lost, self._turn.depart(awaited, ANSWERED_LANDS_WITHIN, answered=True))
+        """Return what is in the air: calls without an answer, and answered ones whose effect is awaited."""
+        targets, now = self.targets(), self._turn.clock.now()
+        awaited = (
+            replace(flight, vm_ids=flight.vm_ids & targets) if flight.answered else flight for flight in self._flights
+        )
+        return tuple(flight for flight in awaited if flight.vm_ids and flight.until > now)
 
     def _arrive(self) -> None:
         self._turn.removing[self._connector] = self._in_flight()
 
-    def _take_apart(self, error: Refused, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
+    def _take_apart(self, error: NotFound | Refused, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
         """One VM of a batch is refused: the others still go."""
-        guilty = named(error, batch)
+        cause = f"{error.code}: {error.message}"
+        guilty = (
+            named(error, batch) if isinstance(error, Refused) else dict.fromkeys({error.resource_id} & {*batch}, cause)
+        )
         if guilty or len(batch) == 1:
-            self._refused(guilty or {batch[0]: f"{error.code}: {error.message}"})
+            self._refused(guilty or {batch[0]: cause})
             queue.extendleft(batches(vm_id for vm_id in batch if guilty and vm_id not in guilty))
         else:
             middle = len(batch) // 2
             queue.extendleft([batch[middle:], batch[:middle]])
 
     def _refused(self, guilty: dict[str, str]) -> None:
+        landing = self._landing()
         rows = self._turn.look(self._connector, self._until)
         now = self._turn.clock.now()
         for vm_id, cause in guilty.items():
-            row = rows.get(vm_id)
-            if row is None or not row.held:
+            row: Row | None = rows.get(vm_id)
+            if vm_id not in landing and (row is None or not row.held):
                 # Failed, removed by EVS, or gone: there is nothing to pay for, and EVS will not have it deleted.
-                self._gone([vm_id])
-            elif not row.creating and now - self._refused_since.setdefault(vm_id, now) > REFUSED_FOR:
+                self._empty([vm_id])
+            elif row and not row.creating and now - self._refused_since.setdefault(vm_id, now) > REFUSED_FOR:
                 self.left[vm_id] = cause
             else:
                 self._not_before[vm_id] = now + 3.0

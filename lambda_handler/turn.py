@@ -26,8 +26,14 @@ class Turn:
 
     Attributes
     ----------
-    began, work_by, answer_by
-        Epoch seconds: when the request arrived, when creating has to end, when the answer has to be under way.
+    patience, looking
+        With calls that change something, and with looks: one's success says nothing of the other's trouble.
+    began, answer_by
+        Epoch seconds: when the request arrived, when the answer has to be under way.
+    undo_time
+        Seconds before that in which a Create or Update is undone.
+    empty
+        VMs that were seen to hold nothing, and the ledger's count of claims at that time.
     failing
         The request is being undone.
     """
@@ -38,19 +44,25 @@ class Turn:
     stack: Stack
     clock: Clock
     patience: Patience
+    looking: Patience
     began: float
-    work_by: float
+    undo_time: float
     answer_by: float
     failing: bool = False
     by: str = field(default_factory=lambda: uuid4().hex[:12])
     creating: dict[Connector, tuple[Flight, ...]] = field(default_factory=dict)
     removing: dict[Connector, tuple[Flight, ...]] = field(default_factory=dict)
-    empty: dict[Connector, VmIds] = field(default_factory=dict)
+    empty: dict[Connector, tuple[VmIds, int]] = field(default_factory=dict)
 
     @property
     def state(self) -> State:
         """The ledger as last read or written."""
         return self.table.state
+
+    @property
+    def work_by(self) -> float:
+        """Until when a Create or Update may create, in epoch seconds."""
+        return self.answer_by - self.undo_time
 
     @property
     def until(self) -> float:
@@ -75,10 +87,11 @@ class Turn:
             changed = change(state)
             now = self.clock.now()
             for connector in {*changed.holdings, *self.creating, *self.removing, *self.empty}:
-                empty = self.empty.get(connector, NONE)
+                empty, claims = self.empty.get(connector, (NONE, state.claims))
+                # A claim since then makes the look an old one; whoever declares a VM has taken it over.
+                empty = empty - changed.declared(connector) if claims == state.claims else NONE
                 holding = self._own_flights(connector, changed.holding(connector)).pruned(now, empty)
-                # Whoever declares it has taken it over since it was seen to be empty.
-                changed = changed.hold(connector, holding.disown(empty - changed.declared(connector)))
+                changed = changed.hold(connector, holding.disown(empty))
             return changed
 
         # The answer must still be sent after the last write, so that may take until then.
@@ -90,6 +103,8 @@ class Turn:
         record = state.requests.get(self.request.logical_id)
         if record is None or record.request_id != self.request.request_id:
             raise Overtaken("CloudFormation has issued a newer request for this resource")
+        if record.by != self.by:
+            raise Overtaken("another invocation carries this request out")
         if record.answer is not None or (record.failing is not None) != self.failing:
             raise Restart
 
@@ -102,8 +117,17 @@ class Turn:
         """Read the ledger again, and see whether the turn is still ours."""
         self._check(self.table.load(self.answer_by))
 
+    def note_empty(self, connector: Connector, vm_ids: VmIds) -> None:
+        """Remember that VMs hold nothing, for the next write."""
+        before, claims = self.empty.get(connector, (NONE, self.state.claims))
+        self.empty[connector] = (before | vm_ids, min(claims, self.state.claims))
+
+    def seen_empty(self, connector: Connector) -> VmIds:
+        """Return what the next write will forget."""
+        return self.empty.get(connector, (NONE, 0))[0]
+
     def withdraw(self) -> None:
-        """Having been overtaken: tell the newer request which calls can no longer take effect."""
+        """At the end of an invocation without an answer: tell who comes next what is still in the air, and what not."""
 
         def landed(state: State) -> State:
             for connector, holding in state.holdings.items():
@@ -139,4 +163,4 @@ class Turn:
 
     def page(self, connector: Connector, token: str | None, until: float) -> tuple[list[Row], str | None]:
         """Return one page of rows, with patience."""
-        return self.patience.through(lambda: self.evs.page(connector, token), until)
+        return self.looking.through(lambda: self.evs.page(connector, token), until)

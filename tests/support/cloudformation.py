@@ -4,6 +4,7 @@ Requests are real events with ResponseURLs of the real form; answers arrive over
 fresh one each time; it invokes itself, and asks CloudFormation about its stack, over HTTP.
 """
 
+import contextlib
 import itertools
 import json
 import logging
@@ -110,8 +111,8 @@ class Invocation:
             return self.exit_code
 
     def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        self.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
     def stopped(self, timeout: float = 20) -> bool:
         """Wait until the process has stopped itself; False where it ended instead."""
@@ -178,6 +179,7 @@ class Stack:
     named: dict[str, str] = field(default_factory=dict)
     events: list[tuple[str, datetime]] = field(default_factory=list)
     continuations: list[Invocation] = field(default_factory=list)
+    invocations: list[Invocation] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
     patch: dict[str, float] = field(default_factory=dict)
 
@@ -203,9 +205,18 @@ class Stack:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:
+        self.settle(kill=True)
         self._server.shutdown()
         self._server.server_close()
         self.database.close()
+
+    def settle(self, *, kill: bool = False) -> None:
+        """Wait until no invocation runs any more."""
+        while running := [invocation for invocation in self.invocations if invocation.exit_code is None]:
+            for invocation in running:
+                if kill:
+                    invocation.kill()
+                invocation.wait()
 
     @property
     def evs(self) -> EvsControl:
@@ -313,7 +324,9 @@ class Stack:
             "SSL_CERT_FILE": str(self.receiver.ca_path), "AWS_LAMBDA_FUNCTION_NAME": "evs-entitlements",
             "AWS_SESSION_TOKEN": "sessiontokensessiontoken", **self.env, **env,
         }  # fmt: skip
-        return self.function.start(event, environment, timeout, self.log, at, self.patch)
+        invocation = self.function.start(event, environment, timeout, self.log, at, self.patch)
+        self.invocations.append(invocation)
+        return invocation
 
     def begun(self, event: dict[str, Any], seconds: float = 80) -> dict[str, Any]:
         """Make an event one that goes on with a request begun so long ago: AccessDenied is ridden out no more."""
