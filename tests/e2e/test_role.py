@@ -19,8 +19,8 @@ from tests.e2e.stacks import ENVIRONMENT, Variant
 
 pytestmark = pytest.mark.xdist_group("role")
 
-#: Seconds. AccessDenied is ridden out for 75 s, or for as long as the request's own time allows.
-SHORT = 45
+#: Seconds that an operation may take. AccessDenied is ridden out for 75 s of them.
+TIMEOUT = 180
 LONG_CREATION = 100
 FUNCTION_TIMEOUT = 30
 
@@ -47,7 +47,7 @@ def said(cloud: Cloud, variant: Variant) -> list[str]:
 def create_without(action: str, vm_id: str) -> Callable[[Cloud], Outcome]:
     def case(cloud: Cloud) -> Outcome:
         outcome = Outcome()
-        variant = Variant(cloud.name(), [vm_id], timeout=SHORT, forbidden=[action])
+        variant = Variant(cloud.name(), [vm_id], timeout=TIMEOUT, forbidden=[action])
         outcome.note(cloud, cloud.deploy(variant), vm_id)
         return outcome
 
@@ -56,7 +56,7 @@ def create_without(action: str, vm_id: str) -> Callable[[Cloud], Outcome]:
 
 def delete_without_permission(cloud: Cloud) -> Outcome:
     outcome = Outcome()
-    variant = Variant(cloud.name(), ["vm-103"], timeout=SHORT, forbidden=["evs:DeleteEntitlement"])
+    variant = Variant(cloud.name(), ["vm-103"], timeout=TIMEOUT, forbidden=["evs:DeleteEntitlement"])
     outcome.note(cloud, cloud.deploy(variant), "vm-103")
     outcome.note(cloud, cloud.destroy(variant), "vm-103")
     return outcome
@@ -65,7 +65,7 @@ def delete_without_permission(cloud: Cloud) -> Outcome:
 def clean_up_without_permission(cloud: Cloud) -> Outcome:
     outcome = Outcome()
     mine = ("vm-111", "vm-112", "vm-113")
-    variant = Variant(cloud.name(), ["vm-111", "vm-112"], timeout=SHORT)
+    variant = Variant(cloud.name(), ["vm-111", "vm-112"], timeout=TIMEOUT)
     outcome.note(cloud, cloud.deploy(variant), *mine)
     with without_permission(cloud.aws, variant.name, "evs:DeleteEntitlement"):
         outcome.note(cloud, cloud.deploy(replace(variant, vm_ids=["vm-111"])), *mine)
@@ -77,7 +77,7 @@ def adopt_without_looking_at_the_stack(cloud: Cloud) -> Outcome:
     outcome = Outcome()
     cloud.evs.entitle(["vm-108"])
     forbidden = [f"cloudformation:Describe{what}" for what in ("Stacks", "StackEvents", "StackResource")]
-    variant = Variant(cloud.name(), ["vm-108"], adopt_existing=True, timeout=SHORT, forbidden=forbidden)
+    variant = Variant(cloud.name(), ["vm-108"], adopt_existing=True, timeout=TIMEOUT, forbidden=forbidden)
     outcome.note(cloud, cloud.deploy(variant), "vm-108")
     outcome.note(cloud, cloud.destroy(variant), "vm-108")
     return outcome

@@ -210,9 +210,9 @@ class Stack:
         self._server.server_close()
         self.database.close()
 
-    def settle(self, *, kill: bool = False) -> None:
-        """Wait until no invocation runs any more."""
-        while running := [invocation for invocation in self.invocations if invocation.exit_code is None]:
+    def settle(self, since: int = 0, *, kill: bool = False) -> None:
+        """Wait until no invocation, of those from the given number on, runs any more."""
+        while running := [invocation for invocation in self.invocations[since:] if invocation.exit_code is None]:
             for invocation in running:
                 if kill:
                     invocation.kill()
