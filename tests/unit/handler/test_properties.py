@@ -1,0 +1,56 @@
+"""ResourceProperties -> a validated value."""
+
+import pytest
+
+from lambda_handler.errors import Failure
+from lambda_handler.properties import Connector, Properties, service_timeout
+
+GIVEN = {"EnvironmentId": "env-abcde12345", "ConnectorId": "cnctr-abcde12345", "VmIds": ["vm-1", "vm-2"]}
+
+
+def test_what_is_right_passes():
+    properties = Properties.parse({**GIVEN, "AdoptExisting": "true", "ServiceToken": "arn:..."})
+    assert properties == Properties(
+        Connector("env-abcde12345", "cnctr-abcde12345"), frozenset({"vm-1", "vm-2"}), adopt_existing=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "adopt"), [({}, False), ({"AdoptExisting": "False"}, False), ({"AdoptExisting": True}, True)]
+)
+def test_adopt_existing_in_every_form(given, adopt):
+    assert Properties.parse({**GIVEN, **given}).adopt_existing is adopt
+
+
+def test_lists_nest_and_repeat():
+    assert Properties.parse({**GIVEN, "VmIds": [["vm-3", ["vm-1"]], "vm-3"]}).vm_ids == {"vm-1", "vm-3"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["vm-", "vm-1 ", "VM-1", "vm-1\n", "", "vm-\u0661", "vm-" + "1" * 1022, None, 7, {"Ref": "x"}],
+)
+def test_a_wrong_vm_id_is_shown(wrong):
+    with pytest.raises(Failure, match=r"VmIds: got .*, expected vm-"):
+        Properties.parse({**GIVEN, "VmIds": ["vm-1", wrong]})
+
+
+def test_many_wrong_ids_are_counted_not_listed():
+    with pytest.raises(Failure) as raised:
+        Properties.parse({**GIVEN, "VmIds": [f"i-{n}" for n in range(5000)]})
+    assert "4,990 more" in str(raised.value)
+    assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["EnvironmentId", "ConnectorId", "VmIds"])
+def test_what_is_missing_is_named(name):
+    with pytest.raises(Failure, match=f"{name} is missing: expected"):
+        Properties.parse({key: value for key, value in GIVEN.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [({}, 3600), ({"ServiceTimeout": "120"}, 120), ({"ServiceTimeout": "x"}, 3600), ({"ServiceTimeout": "9999"}, 3600)],
+)
+def test_service_timeout(given, seconds):
+    assert service_timeout(given) == seconds

@@ -1,0 +1,34 @@
+"""Words for people."""
+
+from lambda_handler.text import batches, causes, clipped, count, some
+
+
+def test_a_list_is_bounded_and_in_natural_order():
+    assert some({"vm-10", "vm-9", "vm-100"}) == "vm-9, vm-10, vm-100"
+    assert some([f"vm-{n}" for n in range(1, 1501)], 2) == "vm-1, vm-2 and 1,498 more"
+
+
+def test_numbers_have_nouns():
+    assert (count(1), count(2), count(1234)) == ("1 VM", "2 VMs", "1,234 VMs")
+
+
+def test_failures_are_grouped_by_cause_the_largest_first():
+    failed = {"vm-9": "GONE: vm-9 is gone"} | {f"vm-{n}": f"LINUX: vm-{n} is Linux" for n in range(101, 111)}
+    told = causes(failed, most=2)
+    assert told == "vm-101, vm-102 and 8 more: LINUX: vm-101 is Linux; vm-9: GONE: vm-9 is gone"
+
+
+def test_causes_are_bounded():
+    told = causes({f"vm-{n}": f"C{n}: " + "x" * 1000 for n in range(100)})
+    assert "and 92 VMs for 92 other reasons" in told
+    assert len(told) < 3000
+
+
+def test_batches_of_a_hundred():
+    assert [len(batch) for batch in batches({f"vm-{n}" for n in range(250)})] == [100, 100, 50]
+    assert batches([]) == []
+
+
+def test_clipped():
+    assert clipped("abcdef", 5) == "ab..."
+    assert clipped("abc", 5) == "abc"
