@@ -23,7 +23,7 @@ demo: set-up ## See it work: the real cdk CLI against the local AWS, about 3 min
 	@python -m demo $(ARGS)
 
 test: set-up ## Run all tests, about 5 minutes
-	@python -m pytest -q -n 4 --dist loadgroup -m "not slow" $(ARGS)
+	@python -m pytest -q -p tests.support.scheduling -n 4 -m "not slow" $(ARGS)
 
 lint: set-up ## Check style and types
 	@ruff check --quiet .
@@ -43,7 +43,7 @@ bench: set-up ## Measure: cold start, memory, thousands of VMs
 	@python -m benchmarks $(ARGS)
 
 soak: set-up ## Random histories with faults for SECONDS (600), and what is too slow for make test
-	@SOAK_SECONDS=$(SECONDS) python -m pytest -n 2 --dist loadgroup -m slow $(ARGS)
+	@SOAK_SECONDS=$(SECONDS) python -m pytest -n 2 -m slow $(ARGS)
 
 clean: ## Remove all that was set up or built
 	@rm -rf .venv .local node_modules cdk.out* build *.egg-info constructs/*.egg-info
