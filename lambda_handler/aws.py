@@ -6,18 +6,13 @@ ledger has to know that time. What an error means for the effect of a call is th
 
 import random
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
+from .clients import Clients as Clients
 from .clock import Clock
 from .errors import Failure
-
-#: Service models that the code asset brings along; they go before those of Lambda's own botocore.
-MODELS = Path(__file__).resolve().parent.parent / "models"
 
 THROTTLING = frozenset(
     {
@@ -87,29 +82,6 @@ class Refused(AwsError):
     """The service does not take this call; nothing was done. `detail` is the whole error answer."""
 
     detail: dict[str, Any] = {}
-
-
-class Clients:
-    """Makes clients on first use, from one session."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._session: botocore.session.Session | None = None
-
-    def make(self, service: str, api_version: str | None = None) -> Any:
-        """Return a new client without retries of its own."""
-        if self._session is None:
-            self._session = botocore.session.get_session()
-            self._session.get_component("data_loader").search_paths.insert(0, str(MODELS))
-        return self._session.create_client(
-            service,
-            api_version=api_version,
-            config=Config(
-                connect_timeout=self._clock.connect_timeout,
-                read_timeout=self._clock.read_timeout,
-                retries={"total_max_attempts": 1},
-            ),
-        )
 
 
 def call(method: Callable[..., dict[str, Any]], action: str, **parameters: Any) -> dict[str, Any]:

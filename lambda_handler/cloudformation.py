@@ -14,17 +14,16 @@ import http.client
 import json
 import os
 import re
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from crhelper import CfnResource
-
+from .clients import trust
 from .clock import Clock
 from .errors import HandOver
+from .helper import CfnResource
 from .log import logger, set_up
 from .properties import Connector
 from .text import clipped, natural
@@ -171,7 +170,7 @@ def put(url: str, body: bytes, clock: Clock, give_up_at: float) -> bool:
 def _put_once(scheme: str, host: str, path: str, body: bytes) -> int:
     connection: http.client.HTTPConnection
     if scheme == "https":
-        connection = http.client.HTTPSConnection(host, timeout=10, context=ssl.create_default_context())
+        connection = http.client.HTTPSConnection(host, timeout=10, context=trust())
     else:
         connection = http.client.HTTPConnection(host, timeout=10)
     try:

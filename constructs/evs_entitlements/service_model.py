@@ -1,11 +1,11 @@
-"""The EVS service model for the function: the installed botocore's, cut down to what is called.
+"""The service models for the function: the installed botocore's, cut down to what is called.
 
-Owns which operations the function may know and how a botocore service model is trimmed. Never changes what
-a kept operation or shape says, and never imports botocore: reading its files is all that synth needs.
+Owns which operations the function may know and how botocore's models are trimmed. Never changes what a
+kept operation, shape or endpoint says, and never imports botocore: reading its files is all that synth needs.
 
-Lambda's own boto3 may be older than the entitlement API (first in botocore 1.42.92), so the model travels
-with the code. Trimmed it is a tenth of the original, which is less to unpack and to parse on each cold
-start.
+Lambda's own boto3 may be older than the entitlement API (first in botocore 1.42.92), so its model travels
+with the code. Those of the other services do because a cold start spends its time on reading them: whole,
+they are up to a thousand times as long.
 """
 
 import gzip
@@ -19,6 +19,13 @@ from typing import Any
 SERVICE = "evs"
 #: What the function calls; its IAM policy names the same three.
 OPERATIONS = ("CreateEntitlement", "DeleteEntitlement", "ListVmEntitlements")
+#: All that is called, by service: what the models are cut down to.
+CALLED = {
+    SERVICE: OPERATIONS,
+    "dynamodb": ("GetItem", "PutItem"),
+    "lambda": ("Invoke",),
+    "cloudformation": ("DescribeStackEvents", "DescribeStackResource", "DescribeStacks"),
+}
 #: First botocore whose EVS model has these operations.
 BOTOCORE_WITH_ENTITLEMENTS = "1.42.92"
 
@@ -33,35 +40,45 @@ def staged_files(data: Path | None = None) -> dict[str, bytes]:
         data: botocore's folder of models; the installed one when left out.
 
     Returns:
-        Path below the folder of models (`evs/2023-07-27/service-2.json`) -> content.
+        Path below the folder of models (`evs/2023-07-27/service-2.json`, `endpoints.json`) -> content.
 
     Raises:
         RuntimeError: botocore is not installed or too old to have the entitlement operations.
     """
-    folder = _newest_version(data or _installed_data())
-    service = _read(folder, "service-2")
-    missing = [name for name in OPERATIONS if name not in service["operations"]]
-    if missing:
-        raise RuntimeError(_too_old(f"its EVS model has no {', '.join(missing)}"))
-    pages = _read(folder, "paginators-1")["pagination"]
-    files = {
-        "service-2": trimmed(service),
-        "endpoint-rule-set-1": _read(folder, "endpoint-rule-set-1"),
-        "paginators-1": {"pagination": {name: page for name, page in pages.items() if name in OPERATIONS}},
-    }
-    return {
-        f"{SERVICE}/{folder.name}/{name}.json": json.dumps(content, separators=(",", ":")).encode()
-        for name, content in files.items()
-    }
+    data = data or _installed_data()
+    files = {}
+    for service, operations in CALLED.items():
+        folder = _newest_version(data, service)
+        path = f"{service}/{folder.name}"
+        model = _read(folder, "service-2")
+        missing = [name for name in operations if name not in model["operations"]]
+        if missing:
+            raise RuntimeError(_too_old(f"its {_called(service)} model has no {', '.join(missing)}"))
+        files[f"{path}/service-2"] = trimmed(model, operations)
+        files[f"{path}/endpoint-rule-set-1"] = _read(folder, "endpoint-rule-set-1")
+    files["endpoints"] = trimmed_endpoints(_read(data, "endpoints"))
+    return {f"{name}.json": json.dumps(content, separators=(",", ":")).encode() for name, content in files.items()}
 
 
-def trimmed(service: dict[str, Any]) -> dict[str, Any]:
-    """Return a service model with OPERATIONS only, the shapes they reach, all errors, and no documentation.
+def trimmed_endpoints(endpoints: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of endpoints with the services of CALLED only.
+
+    botocore reads it, all 1.2 MB, for each session, and then goes by the services' own rules.
+    """
+    partitions = [
+        {**partition, "services": {name: entry for name, entry in partition["services"].items() if name in CALLED}}
+        for partition in endpoints["partitions"]
+    ]
+    return {**endpoints, "partitions": partitions}
+
+
+def trimmed(service: dict[str, Any], called: tuple[str, ...] = OPERATIONS) -> dict[str, Any]:
+    """Return a service model with the operations `called` only, what they reach, all errors, no documentation.
 
     Errors stay even where no operation lists them: a service may answer with any of its errors, and
     botocore parses the members of those that it knows.
     """
-    operations = {name: operation for name, operation in service["operations"].items() if name in OPERATIONS}
+    operations = {name: operation for name, operation in service["operations"].items() if name in called}
     shapes: dict[str, Any] = service["shapes"]
     pending = [name for name, shape in shapes.items() if shape.get("exception")]
     pending += _shape_references(operations)
@@ -114,11 +131,11 @@ def _installed_data() -> Path:
     return Path(spec.origin).parent / "data"
 
 
-def _newest_version(data: Path) -> Path:
+def _newest_version(data: Path, service: str) -> Path:
     # API versions are dates, so that the greatest name is the newest, as botocore itself has it.
-    versions = sorted(folder for folder in (data / SERVICE).glob("*") if folder.is_dir())
+    versions = sorted(folder for folder in (data / service).glob("*") if folder.is_dir())
     if not versions:
-        raise RuntimeError(_too_old("it has no EVS model"))
+        raise RuntimeError(_too_old(f"it has no {_called(service)} model"))
     return versions[-1]
 
 
@@ -127,6 +144,10 @@ def _read(folder: Path, name: str) -> Any:
     if compressed.exists():
         return json.loads(gzip.decompress(compressed.read_bytes()))
     return json.loads((folder / f"{name}.json").read_bytes())
+
+
+def _called(service: str) -> str:
+    return service.upper() if service == SERVICE else service
 
 
 def _too_old(finding: str) -> str:

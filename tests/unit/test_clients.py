@@ -44,7 +44,14 @@ def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def staged(asset: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The handler of this source tree, with the asset's models and an environment that says nothing."""
-    for name in ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "SSL_CERT_FILE", "AWS_PROFILE", "AWS_DATA_PATH"):
+    for name in (
+        "AWS_ENDPOINT_URL",
+        "AWS_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+        "SSL_CERT_FILE",
+        "AWS_PROFILE",
+        "AWS_DATA_PATH",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(asset / "none"))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
@@ -174,7 +181,7 @@ class TestTrust:
 
 class TestImports:
     @staticmethod
-    def loaded(asset: Path, before: str = "") -> str:
+    def loaded(asset: Path, before: str = "pass") -> str:
         script = f"{before}; import sys; sys.path[:0] = sys.argv[1:]; import lambda_handler.main; print(*sys.modules)"
         command = [sys.executable, "-c", script, str(asset)]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout

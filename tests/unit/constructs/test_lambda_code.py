@@ -177,17 +177,12 @@ class TestModel:
 
 
 class TestOldBotocore:
-    @pytest.fixture
-    def data(self, tmp_path: Path) -> Path:
-        (tmp_path / "endpoints.json").write_text('{"partitions": []}')
-        return tmp_path
-
-    def test_without_an_evs_model(self, data: Path) -> None:
+    def test_without_an_evs_model(self, tmp_path: Path) -> None:
         with pytest.raises(RuntimeError, match=r"botocore .* has no EVS model; install boto3>=1\.42\.92"):
-            service_model.staged_files(data)
+            service_model.staged_files(tmp_path)
 
-    def test_without_the_entitlement_operations(self, data: Path) -> None:
-        folder = data / "evs" / "2023-07-27"
+    def test_without_the_entitlement_operations(self, tmp_path: Path) -> None:
+        folder = tmp_path / "evs" / "2023-07-27"
         folder.mkdir(parents=True)
         (folder / "service-2.json.gz").write_bytes(
             gzip.compress(json.dumps({"operations": {"GetEnvironment": {}}}).encode())
@@ -195,7 +190,7 @@ class TestOldBotocore:
         with pytest.raises(
             RuntimeError, match=r"has no CreateEntitlement, DeleteEntitlement, .*install boto3>=1\.42\.92"
         ):
-            service_model.staged_files(data)
+            service_model.staged_files(tmp_path)
 
 
 def described(shape: Any, within: AbstractSet[str] = frozenset()) -> Any:

@@ -1,0 +1,138 @@
+"""botocore's clients, made with as little work as a cold start allows.
+
+Owns how botocore is set up: where its models come from, that its own retries are off, and the store of certificates,
+which is read once however many hosts are called. Endpoints, credentials, proxies and signatures stay botocore's own.
+What leans on botocore's inner parts only saves time: where a later botocore has changed them, it works as ever.
+"""
+
+import ssl
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import botocore.args
+import botocore.session
+from botocore.config import Config
+from botocore.endpoint import EndpointCreator
+from botocore.httpsession import URLLib3Session
+from botocore.loaders import Loader
+
+from .clock import Clock
+
+#: Models that the code asset brings along, each with the operations that are called here and no other. They go before
+#: those of Lambda's own botocore, which may be older than the entitlement API and takes longer to read.
+MODELS = Path(__file__).resolve().parent.parent / "models"
+
+
+class Clients:
+    """Makes clients on first use, from one session."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._session: botocore.session.Session | None = None
+
+    def make(self, service: str, api_version: str | None = None) -> Any:
+        """Return a new client without retries of its own."""
+        if self._session is None:
+            self._session = botocore.session.get_session()
+            if MODELS.is_dir():
+                known = self._session.get_component("data_loader").search_paths
+                self._session.register_component("data_loader", _loader(tuple(known)))
+        creator = botocore.args.EndpointCreator
+        botocore.args.EndpointCreator = _Endpoints
+        try:
+            return self._session.create_client(
+                service,
+                api_version=api_version,
+                config=Config(
+                    connect_timeout=self._clock.connect_timeout,
+                    read_timeout=self._clock.read_timeout,
+                    retries={"total_max_attempts": 1},
+                ),
+            )
+        finally:
+            botocore.args.EndpointCreator = creator
+
+
+# --- models ----------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _loader(paths: tuple[str, ...]) -> "_Models":
+    """Return the process's one loader: it keeps what it has read."""
+    return _Models([str(MODELS), *paths], include_default_search_paths=False)
+
+
+class _Models(Loader):  # type: ignore[misc]
+    """Reads the asset's models first, and does not look through botocore's hundreds to learn that they are there."""
+
+    _staged = False
+
+    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        """Return a model."""
+        self._staged = (MODELS / service_name).is_dir()
+        try:
+            return super().load_service_model(service_name, type_name, api_version)
+        finally:
+            self._staged = False
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        """Return the services that there are, or at least the one that is asked for."""
+        return (
+            [folder.name for folder in MODELS.iterdir()] if self._staged else super().list_available_services(type_name)
+        )
+
+    def is_builtin_path(self, path: str) -> bool:
+        """Tell that the asset's endpoints are botocore's own; those of others would go before its rules."""
+        return str(path).startswith(str(MODELS)) or bool(super().is_builtin_path(path))
+
+
+# --- certificates ----------------------------------------------------------------------------------------------------
+
+
+def trust(store: str | None = None) -> ssl.SSLContext:
+    """Return the one TLS context that trusts a store: a file, a folder, or the system's (and SSL_CERT_FILE's) if None.
+
+    Reading a store takes longer than any call; botocore would read it for each connection.
+    """
+    return _trust(store)
+
+
+@cache
+def _trust(store: str | None) -> ssl.SSLContext:
+    if store is None:
+        return ssl.create_default_context()
+    folder = Path(store).is_dir()
+    context = ssl.create_default_context(cafile=None if folder else store, capath=store if folder else None)
+    # botocore takes a bundle whose authorities don't keep to the letter of X.509; companies have such.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+class _Connections(URLLib3Session):  # type: ignore[misc]
+    """botocore's connections, with the process's one context for each store.
+
+    Without AWS_CA_BUNDLE that is the system's store, on which the answer to CloudFormation depends anyway.
+    """
+
+    _shared = False
+
+    def _get_ssl_context(self) -> ssl.SSLContext:
+        verify = getattr(self, "_verify", False)
+        own = any(getattr(self, name, None) for name in ("_cert_file", "_key_file"))
+        if own or not (verify is True or isinstance(verify, str)):
+            return super()._get_ssl_context()  # type: ignore[no-any-return]
+        self._shared = True
+        return trust(None if verify is True else verify)
+
+    def _setup_ssl_cert(self, conn: Any, url: str, verify: Any) -> None:
+        super()._setup_ssl_cert(conn, url, verify)
+        if self._shared:
+            conn.ca_certs = conn.ca_cert_dir = None
+
+
+class _Endpoints(EndpointCreator):  # type: ignore[misc]
+    def create_endpoint(self, *args: Any, **options: Any) -> Any:
+        if "http_session_cls" in EndpointCreator.create_endpoint.__code__.co_varnames:
+            options.setdefault("http_session_cls", _Connections)
+        return super().create_endpoint(*args, **options)
