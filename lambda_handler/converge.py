@@ -220,7 +220,7 @@ class Convergence:
         """Make the set live, and answer with its id."""
         turn, request = self._turn, self._request
         self._drop_obsolete()
-        for left in remove_all(turn, turn.work_by):
+        for left in remove_all(turn, turn.work_by, self._connector):
             logger.error("could not be removed, and stays in the ledger for the next Update or Delete: %s", left)
         answer = Answer("SUCCESS", self._set_id)
 
@@ -301,7 +301,7 @@ class Convergence:
         turn.patience.fine()
         turn.looking.fine()
         try:
-            for left in remove_all(turn, turn.answer_by):
+            for left in remove_all(turn, turn.answer_by, self._connector):
                 logger.error("could not be removed, and stays in the ledger for the next request: %s", left)
                 reason = f"{clipped(reason, 1500)}. Not yet undone, left to the next request: {some(left.vm_ids)}"
         except (Failure, AwsError) as failure:
@@ -334,7 +334,8 @@ class Convergence:
     def _delete(self) -> Answer:
         try:
             self._drop_abandoned()
-            left = [left for left in remove_all(self._turn, self._turn.answer_by) if self._is_concern(left)]
+            here = None if isinstance(self._properties, Failure) else self._connector
+            left = [left for left in remove_all(self._turn, self._turn.answer_by, here) if self._is_concern(left)]
             if not left:
                 return self._conclude(Answer("SUCCESS", self._request.physical_id))
             vm_ids = {vm_id: why for part in left for vm_id, why in part.vm_ids.items()}

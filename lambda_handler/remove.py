@@ -24,6 +24,8 @@ ANSWERED_LANDS_WITHIN = 300.0
 ASK_AGAIN = 25.0
 #: A refusal to delete an entitlement that is held and settled is final after so many seconds.
 REFUSED_FOR = 60.0
+#: What other requests left at another connector is given so many seconds.
+ELSEWHERE = 120.0
 #: For this share of the time, rows that are CREATING are waited for before a deletion is tried all the same.
 SETTLE = 0.7
 
@@ -36,14 +38,18 @@ class Left:
     vm_ids: dict[str, str]
 
 
-def remove_all(turn: Turn, until: float) -> list[Left]:
-    """Apply the rule of removal at every connector, until a time in epoch seconds; return what is left."""
+def remove_all(turn: Turn, until: float, first: Connector | None) -> list[Left]:
+    """Apply the rule of removal at every connector, until a time in epoch seconds; return what is left.
+
+    What the request is about comes `first`; what others left elsewhere must not use up its time.
+    """
     left: list[Left] = []
-    for connector in turn.state.to_remove():
+    for connector in sorted(turn.state.to_remove(), key=lambda one: (one != first, one)):
+        limit = until if connector == first or first is None else min(until, turn.clock.now() + ELSEWHERE)
         if turn.empty:
             # What is known to be empty is written down while it is fresh.
             turn.write(lambda state: state)
-        removal = _Removal(turn, connector, until)
+        removal = _Removal(turn, connector, limit)
         try:
             removal.run()
         except LedgerFailure:

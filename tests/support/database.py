@@ -59,7 +59,7 @@ class Database:
         operation = request.headers["X-Amz-Target"].rpartition(".")[2]
         fault = self._fault(operation)
         if fault and fault != "close_after":
-            status = 400 if fault == THROTTLED else 500
+            status = 400 if fault in (THROTTLED, "AccessDeniedException") else 500
             body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{fault}", "message": "in trouble"})
             return Response(body, status=status, content_type="application/x-amz-json-1.0")
         headers = {name: value for name, value in request.headers.items() if name not in ("Host", "Connection")}

@@ -1,0 +1,166 @@
+"""Histories that were once, or could easily be, got wrong."""
+
+import time
+
+import pytest
+
+from tests.support.cloudformation import CONNECTOR, OTHER_CONNECTOR
+
+VMS = ["vm-101", "vm-102"]
+
+
+# --- retained, and declared again ----------------------------------------------------------------------------------
+
+
+def test_a_failed_re_creation_leaves_what_was_retained(stack):
+    stack.create(VMS)
+    failed = stack.create(["vm-102", "vm-103", "vm-201"])
+    assert failed["Status"] == "FAILED"
+    assert stack.delete(failed["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == VMS
+
+
+@pytest.mark.parametrize(("end", "held"), [("ROLLBACK", VMS), ("COMPLETE", [])])
+def test_the_retained_set_declared_again_is_retained_until_that_has_completed(stack, end, held):
+    stack.create(VMS)
+    again = stack.create(VMS)
+    assert again["Status"] == "SUCCESS"
+    if end == "ROLLBACK":
+        stack.reached("UPDATE_ROLLBACK_IN_PROGRESS")
+    else:
+        stack.reached("UPDATE_COMPLETE")
+        stack.reached("DELETE_IN_PROGRESS")
+    assert stack.delete(again["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == held
+
+
+# --- answers that were never heard ---------------------------------------------------------------------------------
+
+
+def test_an_update_that_was_never_heard_and_the_stack_goes(stack):
+    first = stack.create(["vm-101"])
+    stack.receiver.statuses[:] = [403]
+    event = stack.event("Update", ["vm-101", "vm-102"], physical_id=first["PhysicalResourceId"])
+    stack.deliver(event).invocation.wait()
+    assert stack.evs.held() == VMS
+    stack.status = "DELETE_IN_PROGRESS"
+    assert stack.delete(first["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
+
+
+def test_a_create_that_became_live_though_its_write_seemed_to_fail(stack, database):
+    database.fail("PutItem", "close_after", count=1, after=2)
+    database.fail("GetItem", "InternalServerError", count=None, after=1)
+    failed = stack.create(["vm-101"], service_timeout=25)
+    assert failed["Status"] == "FAILED"
+    database.heal()
+    stack.named["Windows"] = failed["PhysicalResourceId"]
+    assert stack.delete(failed["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
+
+
+# --- EVS at its worst ----------------------------------------------------------------------------------------------
+
+
+def test_a_deletion_that_finds_something_unknown_missing_is_looked_into(stack):
+    created = stack.create(VMS)
+    stack.evs.fault(
+        "error",
+        operations=["DeleteEntitlement"],
+        count=3,
+        code="ResourceNotFoundException",
+        status=400,
+        message="gone?",
+    )
+    assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
+
+
+def test_hundreds_of_refused_vms_and_a_short_function_are_answered_in_time(big_stack):
+    stack = big_stack
+    vm_ids = [f"vm-{number}" for number in range(1001, 1401)]
+    stack.evs.set(refuse_create=dict.fromkeys(vm_ids, "no"), refusals_name_vm=False)
+    began = time.monotonic()
+    answer = stack.deliver(stack.event("Create", vm_ids, service_timeout=60), timeout=30).answer(70)
+    assert time.monotonic() - began < 60
+    assert answer["Status"] == "FAILED"
+    assert "of 400 VMs could not be entitled" in answer["Reason"]
+    assert "not tried" in answer["Reason"]
+    assert stack.evs.held() == []
+
+
+def test_throttled_creation_backs_off(stack):
+    stack.evs.fault("throttle", operations=["CreateEntitlement"], count=None)
+    answer = stack.create(["vm-101"], service_timeout=30)
+    assert answer["Status"] == "FAILED"
+    assert len(stack.evs.calls("CreateEntitlement")) < 15
+
+
+def test_what_somebody_else_entitled_meanwhile_stays_theirs_through_a_hand_over(stack):
+    stack.evs.set(already_entitled="refuse", create_latency=20.0)
+    hold = stack.evs.fault("hold", operations=["CreateEntitlement"])
+    delivery = stack.deliver(stack.event("Create", VMS), timeout=30)
+    stack.evs.wait_held(hold)
+    stack.evs.entitle(["vm-102"])
+    stack.evs.release(hold)
+    answer = delivery.answer(90)
+    assert stack.continuations
+    assert answer["Status"] == "FAILED"
+    assert "vm-102" in answer["Reason"]
+    assert stack.evs.held() == ["vm-102"]
+    assert stack.delete(answer["PhysicalResourceId"], VMS)["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-102"]
+
+
+def test_what_failed_before_a_hand_over_is_reported_after_it_and_not_tried_again(stack):
+    stack.evs.set(create_latency_by_vm={"vm-101": 22.0}, create_latency=0.0)
+    delivery = stack.deliver(stack.event("Create", ["vm-101", "vm-201"]), timeout=30)
+    answer = delivery.answer(90)
+    assert stack.continuations
+    assert answer["Status"] == "FAILED"
+    assert "vm-201" in answer["Reason"]
+    assert len([call for call in stack.evs.calls("CreateEntitlement") if "vm-201" in call["members"]["vmIds"]]) == 1
+    assert stack.evs.held() == []
+
+
+# --- neighbours ----------------------------------------------------------------------------------------------------
+
+
+def test_what_another_resource_could_not_remove_does_not_fail_this_ones_delete(stack):
+    stack.create(["vm-105"], logical_id="Keeps")
+    first = stack.create(VMS, logical_id="Stuck")
+    here = stack.create(["vm-103"], logical_id="Other", connector=OTHER_CONNECTOR)
+    stack.evs.set(refuse_delete={"vm-101": "busy"})
+    event = stack.event("Delete", VMS, logical_id="Stuck", physical_id=first["PhysicalResourceId"], service_timeout=25)
+    assert stack.deliver(event).answer()["Status"] == "FAILED"
+    event = stack.event(
+        "Delete", ["vm-103"], logical_id="Other", physical_id=here["PhysicalResourceId"], connector=OTHER_CONNECTOR,
+        service_timeout=25,
+    )  # fmt: skip
+    assert stack.deliver(event).answer()["Status"] == "SUCCESS"
+    assert stack.evs.held(connector_id=OTHER_CONNECTOR) == []
+    assert stack.evs.held(connector_id=CONNECTOR) == ["vm-101", "vm-105"]
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Delete"])
+def test_a_ledger_that_refuses_access_is_named(stack, database, request_type):
+    created = stack.create(["vm-101"])
+    database.fail("GetItem", "AccessDeniedException", count=None)
+    stack.evs.clear_calls()
+    physical_id = None if request_type == "Create" else created["PhysicalResourceId"]
+    event = stack.begun(stack.event(request_type, ["vm-101"], physical_id=physical_id))
+    answer = stack.deliver(event).answer()
+    assert answer["Status"] == "FAILED"
+    assert stack.table in answer["Reason"]
+    assert "dynamodb:GetItem" in answer["Reason"]
+    assert stack.evs.calls() == []
+
+
+def test_without_its_table_a_clean_up_does_not_hit_the_set_that_replaced_it(stack):
+    first = stack.create(VMS)
+    stack.update(first["PhysicalResourceId"], ["vm-102", "vm-103"])
+    stack.database.delete_table(TableName=stack.table)
+    answer = stack.delete(first["PhysicalResourceId"], VMS)
+    assert answer["Status"] == "FAILED"
+    assert stack.table in answer["Reason"]
+    assert stack.evs.held() == ["vm-101", "vm-102", "vm-103"]
