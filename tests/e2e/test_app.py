@@ -38,8 +38,8 @@ def test_deploy_update_failing_update_destroy(cloud: Cloud) -> None:
     assert done.exit_code == 0, done.output
     assert cloud.evs.rows() == []
     assert stack_status(cloud.aws, NAME) == "GONE"
-    # crhelper would have slept for two minutes here.
-    assert done.seconds < 60
+    # crhelper would have slept for 120 s here, and all else comes on top of that.
+    assert done.seconds < 110
 
 
 def test_synth_prints_the_template_and_no_banner(cloud: Cloud) -> None:
