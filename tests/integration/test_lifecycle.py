@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.support.cloudformation import CONNECTOR, OTHER_CONNECTOR, Delivery, Stack
 from tests.support.ledger import read
 
-HISTORIES = int(os.environ.get("HISTORIES", "24"))
+HISTORIES = int(os.environ.get("HISTORIES", "12"))
 SEED = int(os.environ.get("SEED", "20261123"))
 PARTS = int(os.environ.get("PARTS", "4"))
 
