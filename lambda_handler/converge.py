@@ -7,15 +7,17 @@ exception: whoever comes after a request that was overtaken removes what that on
 from dataclasses import replace
 
 from .aws import AwsError
-from .cloudformation import Answer, failed_id, failed_request, is_set_id, set_id
-from .entitle import Entitling, looked
-from .errors import Failure, HandOver, LedgerFailure, LedgerGone, Restart
+from .cloudformation import Answer, failed_id
+from .entitle import Entitling
+from .errors import Failure, LedgerFailure, LedgerGone, Restart
 from .evs import Rows
-from .ledger import Adoption, DeclaredSet, State, VmIds
+from .ledger import Adoption, State, VmIds
 from .log import logger
+from .look import looked
 from .plan import Plan, plan
-from .properties import Connector, Properties
+from .properties import Properties
 from .remove import Left, remove_all
+from .standing import Standing
 from .text import causes, clipped, count, some
 from .turn import Turn
 
@@ -46,6 +48,7 @@ class Convergence:
         self._request = turn.request
         self._properties = properties
         self._log_stream = log_stream
+        self._standing = Standing(turn, properties)
         #: VM id -> cause, of those that could not be entitled so far.
         self.failed: dict[str, str] = {}
 
@@ -68,7 +71,7 @@ class Convergence:
         turn = self._turn
         try:
             turn.table.load(turn.until)
-            turn.table.change(self._begin, turn.until)
+            turn.table.change(self._standing.begin, turn.until)
         except LedgerGone as gone:
             if self._request.type == "Delete":
                 raise
@@ -88,67 +91,12 @@ class Convergence:
             return self._undo(record.failing)
         return self._entitle_or_undo()
 
-    # --- beginning -------------------------------------------------------------------------------------------------
-
-    def _begin(self, state: State) -> State:
-        """Take the fence, and declare or drop the set, in one write."""
-        request = self._request
-        admitted = state.admit(request.logical_id, request.request_id, request.issued, self._turn.answer_by)
-        if admitted is state:
-            if state.requests[request.logical_id].answer is not None:
-                return state
-            return state.record(request.logical_id, by=self._turn.by)
-        if self._turn.clock.now() > self._turn.answer_by:
-            raise Failure("the request was delivered after CloudFormation had given up waiting for it")
-        admitted = admitted.record(request.logical_id, by=self._turn.by)
-        overtaken = admitted.sets_of(request.logical_id, live=False)
-        sequence = admitted.sequence
-        if request.type == "Delete":
-            return self._begin_delete(admitted, overtaken)
-        if isinstance(self._properties, Failure):
-            return admitted.drop(overtaken)
-        admitted = admitted.drop(overtaken.keys() - {self._set_id})
-        if request.type == "Create":
-            for physical_id, kept in admitted.sets_of(request.logical_id, live=True).items():
-                admitted = admitted.declare(physical_id, replace(kept, kept=kept.heard))
-        known = admitted.sets.get(self._set_id)
-        if known is not None and known.live:
-            # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
-            return admitted.declare(self._set_id, replace(known, sequence=sequence))
-        declared = DeclaredSet(request.logical_id, self._connector, self._vm_ids, request.request_id, sequence)
-        return admitted.declare(self._set_id, declared)
-
-    def _begin_delete(self, state: State, overtaken: dict[str, DeclaredSet]) -> State:
-        dropped = state.sets.get(self._request.physical_id)
-        state = state.drop([*overtaken, self._request.physical_id])
-        if dropped is None:
-            return state
-        return state.record(self._request.logical_id, dropped=dropped.sequence)
-
-    @property
-    def _declared(self) -> Properties:
-        if isinstance(self._properties, Failure):
-            raise self._properties
-        return self._properties
-
-    @property
-    def _connector(self) -> Connector:
-        return self._declared.connector
-
-    @property
-    def _vm_ids(self) -> VmIds:
-        return self._declared.vm_ids
-
-    @property
-    def _set_id(self) -> str:
-        return set_id(self._request.logical_id, self._connector, self._vm_ids)
-
     # --- Create and Update -----------------------------------------------------------------------------------------
 
     def _entitle_or_undo(self) -> Answer:
         try:
-            declared = self._declared
-            if self._request.type == "Update" and self._turn.state.sets[self._set_id].live:
+            declared = self._standing.declared
+            if self._request.type == "Update" and self._turn.state.sets[self._standing.set_id].live:
                 return self._succeed(NO_VMS)
             entitling, planned = self._entitle(declared)
             if (entitling.failed.keys() | entitling.untried) & planned.required:
@@ -216,67 +164,35 @@ class Convergence:
             turn.clock.pause(2.0)
             turn.reload()
 
+    def heard(self) -> None:
+        """Write down that CloudFormation has taken the answer."""
+        if self._request.type != "Delete" and not isinstance(self._properties, Failure):
+            self._standing.heard()
+
     def _succeed(self, adopt: VmIds) -> Answer:
         """Make the set live, and answer with its id."""
         turn, request = self._turn, self._request
-        self._drop_obsolete()
-        for left in remove_all(turn, turn.work_by, self._connector):
+        self._standing.drop_obsolete()
+        for left in remove_all(turn, turn.work_by, self._standing.connector):
             logger.error("could not be removed, and stays in the ledger for the next Update or Delete: %s", left)
-        answer = Answer("SUCCESS", self._set_id)
+        answer = Answer("SUCCESS", self._standing.set_id)
 
         def live(state: State) -> State:
-            holding = state.holding(self._connector)
+            holding = state.holding(self._standing.connector)
             adoption = Adoption(request.request_id, turn.began)
             holding = holding.adopt(adopt, adoption)
-            declared = state.sets[self._set_id]
+            declared = state.sets[self._standing.set_id]
             if declared.kept:
                 # Retained, and declared anew: should this operation be rolled back, it is retained as before.
                 holding = holding.mark(declared.vm_ids & holding.owned, adoption)
-            state = state.hold(self._connector, holding)
-            state = state.declare(self._set_id, replace(declared, live=True, kept=False))
+            state = state.hold(self._standing.connector, holding)
+            state = state.declare(self._standing.set_id, replace(declared, live=True, kept=False))
             return state.record(request.logical_id, answer=answer.stored())
 
         turn.write(live)
         if adopt:
             logger.warning("adopted: %s", some(adopt, 100))
         return answer
-
-    def heard(self) -> None:
-        """Write down that CloudFormation has taken the answer: a live set that it knows is one that it follows."""
-        turn = self._turn
-
-        def heard(state: State) -> State:
-            declared = state.sets.get(self._set_id)
-            if declared is None or not declared.live or declared.heard:
-                return state
-            return state.declare(self._set_id, replace(declared, heard=True))
-
-        if self._request.type == "Delete" or isinstance(self._properties, Failure):
-            return
-        try:
-            turn.table.change(heard, turn.clock.now() + 5)
-        except (LedgerFailure, HandOver) as error:
-            logger.warning("that the answer was taken could not be written down: %s", error)
-
-    def _drop_obsolete(self) -> None:
-        """Drop sets that an Update shows to be history, whose Delete never came or whose answer was never heard."""
-        turn, request = self._turn, self._request
-        if request.type != "Update":
-            return
-        current = {request.physical_id, self._set_id}
-        obsolete = {
-            physical_id
-            for physical_id, declared in turn.state.sets_of(request.logical_id, live=True).items()
-            if physical_id not in current and not declared.kept
-        }
-        if not obsolete:
-            return
-        try:
-            obsolete.discard(turn.stack.physical_id_of(request.logical_id) or "")
-        except Failure as failure:
-            logger.warning("%s", failure)
-            return
-        turn.write(lambda state: state.drop(obsolete))
 
     # --- undoing ---------------------------------------------------------------------------------------------------
 
@@ -301,7 +217,7 @@ class Convergence:
         turn.patience.fine()
         turn.looking.fine()
         try:
-            for left in remove_all(turn, turn.answer_by, self._connector):
+            for left in remove_all(turn, turn.answer_by, self._standing.connector):
                 logger.error("could not be removed, and stays in the ledger for the next request: %s", left)
                 reason = f"{clipped(reason, 1500)}. Not yet undone, left to the next request: {some(left.vm_ids)}"
         except (Failure, AwsError) as failure:
@@ -333,8 +249,8 @@ class Convergence:
 
     def _delete(self) -> Answer:
         try:
-            self._drop_abandoned()
-            here = None if isinstance(self._properties, Failure) else self._connector
+            self._standing.drop_abandoned()
+            here = None if isinstance(self._properties, Failure) else self._standing.connector
             left = [left for left in remove_all(self._turn, self._turn.answer_by, here) if self._is_concern(left)]
             if not left:
                 return self._conclude(Answer("SUCCESS", self._request.physical_id))
@@ -351,36 +267,7 @@ class Convergence:
 
     def _is_concern(self, left: Left) -> bool:
         """Tell whether what is left fails this Delete; where other resources declare VMs, they see to it later."""
-        if isinstance(self._properties, Failure) or left.connector == self._connector:
+        if isinstance(self._properties, Failure) or left.connector == self._standing.connector:
             return True
         logger.error("could not be removed, and stays in the ledger: %s", left)
         return not self._turn.state.declared(left.connector)
-
-    def _drop_abandoned(self) -> None:
-        """Drop live sets that no Delete will ever name.
-
-        A Delete of an id that no set has comes after a Create that failed, or that CloudFormation gave up waiting
-        for: such a Create's answer may never have been heard. And where the whole stack goes, a set before the one
-        that is deleted will not get a Delete of its own any more.
-        """
-        turn, request = self._turn, self._request
-        live = turn.state.sets_of(request.logical_id, live=True)
-        live = {key: value for key, value in live.items() if not value.kept}
-        dropped = turn.record.dropped
-        failed = failed_request(request.physical_id)
-        if dropped is not None:
-            abandoned = {key for key, value in live.items() if value.sequence < dropped or not value.heard}
-            if not abandoned or not turn.stack.is_being_deleted():
-                return
-        elif is_set_id(request.physical_id):
-            return  # dropped by an earlier Delete
-        elif failed is not None:
-            sequence, request_id = failed
-            abandoned = {
-                key for key, value in live.items() if value.sequence < sequence or value.request_id == request_id
-            }
-        else:
-            abandoned = set(live)
-        if abandoned:
-            abandoned.discard(turn.stack.physical_id_of(request.logical_id) or "")
-            turn.write(lambda state: state.drop(abandoned))

@@ -7,13 +7,12 @@ call blindly again: look first. A refused batch is taken apart until the refused
 
 from collections import deque
 from dataclasses import replace
-from typing import Any
 
 from .aws import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
 from .errors import Failure
-from .evs import LANDS_WITHIN, SEND_WITHIN, Row, Rows, TooLate, merged, named
+from .evs import LANDS_WITHIN, SEND_WITHIN, Row, Rows, TooLate, named
 from .ledger import NONE, Flight, State, VmIds
-from .log import logger
+from .look import Watch, looked, not_found
 from .properties import Connector
 from .text import batches, causes, count, some
 from .turn import Turn
@@ -220,7 +219,7 @@ class Entitling:
             The time was up, naming what was CREATING; access denied; EVS out of reach for too long.
         """
         turn = self._turn
-        watch = _Watch(turn, self._connector)
+        watch = Watch(turn, self._connector)
         again: set[str] = set()
         while outstanding := self._outstanding(required):
             now = turn.clock.now()
@@ -277,79 +276,3 @@ class Entitling:
         failed = {vm_id: cause for vm_id, cause in self.failed.items() if vm_id in required}
         untried = f" ({len(self.untried):,} not tried)" if self.untried else ""
         return f"{len(failed):,} of {count(len(required))} could not be entitled{untried}: {causes(failed)}"
-
-
-class _Watch:
-    """Looks that cost one page for as long as something on it is still CREATING.
-
-    A page that shows an outstanding VM as CREATING says all there is to know: not yet. The next look begins there.
-    What is bad news (failed, not listed) counts only after a look at all pages, since a VM may have several rows.
-    """
-
-    def __init__(self, turn: Turn, connector: Connector) -> None:
-        self._turn = turn
-        self._connector = connector
-        self._token: str | None = None
-        self._told = turn.clock.now()
-
-    def look(self, outstanding: VmIds) -> tuple[Rows, bool]:
-        """Return rows of outstanding VMs, and whether all pages were read."""
-        start = self._token
-        seen: Rows = {}
-        token = start
-        while True:
-            page, following = self._page(token)
-            rows = [row for row in page if row.vm_id in outstanding]
-            merged(rows, seen)
-            if any(row.creating for row in rows):
-                self._token = token
-                return {vm_id: row for vm_id, row in seen.items() if row.held}, False
-            if following is None:
-                break
-            token = following
-        self._token = None
-        if start is None:
-            return seen, True
-        good = {vm_id: row for vm_id, row in seen.items() if row.held}
-        if outstanding - good.keys():
-            more, complete = self.look(outstanding - good.keys())
-            return {**more, **good}, complete
-        return good, False
-
-    def _page(self, token: str | None) -> tuple[list[Row], str | None]:
-        try:
-            return self._turn.page(self._connector, token, self._turn.until)
-        except Refused:
-            if token is None:
-                raise
-            # The token has aged; begin anew.
-            self._token = None
-            return self._turn.page(self._connector, None, self._turn.until)
-        except NotFound as error:
-            raise not_found(error, self._connector) from error
-
-    def progress(self, done: int, total: int) -> None:
-        now = self._turn.clock.now()
-        if now - self._told >= 10:
-            self._told = now
-            logger.info("%s of %s created", f"{done:,}", f"{total:,}")
-
-
-def looked(turn: Turn, connector: Connector) -> Rows:
-    """Return what EVS lists, or raise a Failure that a user understands."""
-    try:
-        return turn.look(connector, turn.until)
-    except NotFound as error:
-        raise not_found(error, connector) from error
-    except AwsError as error:
-        raise Failure(f"EVS can't be asked for the entitlements of {connector}: {error}") from error
-
-
-def not_found(error: NotFound, connector: Connector) -> Failure:
-    """Name the environment or connector that does not exist."""
-    which: dict[str, Any] = {
-        connector.environment_id: f"environment {connector.environment_id}",
-        connector.connector_id: f"connector {connector.connector_id} of environment {connector.environment_id}",
-    }
-    what = which.get(error.resource_id, f"environment {connector.environment_id} or connector {connector.connector_id}")
-    return Failure(f"{what} was not found: {error.message or error.code}")

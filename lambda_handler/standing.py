@@ -1,0 +1,145 @@
+"""Which sets count: declared by a request, dropped by a Delete, kept where a resource was retained, or found abandoned.
+
+Owns the standing of declared sets in the ledger; never calls EVS. CloudFormation is asked only for sets that no request
+may ever name again.
+"""
+
+from dataclasses import replace
+
+from .cloudformation import failed_request, is_set_id, set_id
+from .errors import Failure, HandOver, LedgerFailure
+from .ledger import DeclaredSet, State
+from .log import logger
+from .properties import Connector, Properties
+from .turn import Turn
+
+
+class Standing:
+    """The sets of a request's logical id.
+
+    Parameters
+    ----------
+    properties
+        What is declared, or the Failure that says what is wrong with it.
+    """
+
+    def __init__(self, turn: Turn, properties: Properties | Failure) -> None:
+        self._turn = turn
+        self._request = turn.request
+        self._properties = properties
+
+    @property
+    def declared(self) -> Properties:
+        """What the request declares; raises the Failure where its properties are wrong."""
+        if isinstance(self._properties, Failure):
+            raise self._properties
+        return self._properties
+
+    @property
+    def connector(self) -> Connector:
+        """Where the set is declared."""
+        return self.declared.connector
+
+    @property
+    def set_id(self) -> str:
+        """The PhysicalResourceId of the set."""
+        return set_id(self._request.logical_id, self.connector, self.declared.vm_ids)
+
+    def begin(self, state: State) -> State:
+        """Take the fence, and declare or drop the set, in one write."""
+        request = self._request
+        admitted = state.admit(request.logical_id, request.request_id, request.issued, self._turn.answer_by)
+        if admitted is state:
+            if state.requests[request.logical_id].answer is not None:
+                return state
+            return state.record(request.logical_id, by=self._turn.by)
+        if self._turn.clock.now() > self._turn.answer_by:
+            raise Failure("the request was delivered after CloudFormation had given up waiting for it")
+        admitted = admitted.record(request.logical_id, by=self._turn.by)
+        overtaken = admitted.sets_of(request.logical_id, live=False)
+        sequence = admitted.sequence
+        if request.type == "Delete":
+            return self._begin_delete(admitted, overtaken)
+        if isinstance(self._properties, Failure):
+            return admitted.drop(overtaken)
+        admitted = admitted.drop(overtaken.keys() - {self.set_id})
+        if request.type == "Create":
+            for physical_id, kept in admitted.sets_of(request.logical_id, live=True).items():
+                admitted = admitted.declare(physical_id, replace(kept, kept=kept.heard))
+        known = admitted.sets.get(self.set_id)
+        if known is not None and known.live:
+            # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
+            return admitted.declare(self.set_id, replace(known, sequence=sequence))
+        declared = DeclaredSet(request.logical_id, self.connector, self.declared.vm_ids, request.request_id, sequence)
+        return admitted.declare(self.set_id, declared)
+
+    def _begin_delete(self, state: State, overtaken: dict[str, DeclaredSet]) -> State:
+        dropped = state.sets.get(self._request.physical_id)
+        state = state.drop([*overtaken, self._request.physical_id])
+        if dropped is None:
+            return state
+        return state.record(self._request.logical_id, dropped=dropped.sequence)
+
+    def heard(self) -> None:
+        """Write down that CloudFormation has taken the answer: a live set that it knows is one that it follows."""
+        turn = self._turn
+
+        def heard(state: State) -> State:
+            declared = state.sets.get(self.set_id)
+            if declared is None or not declared.live or declared.heard:
+                return state
+            return state.declare(self.set_id, replace(declared, heard=True))
+
+        try:
+            turn.table.change(heard, turn.clock.now() + 5)
+        except (LedgerFailure, HandOver) as error:
+            logger.warning("that the answer was taken could not be written down: %s", error)
+
+    def drop_obsolete(self) -> None:
+        """Drop sets that an Update shows to be history, whose Delete never came or whose answer was never heard."""
+        turn, request = self._turn, self._request
+        if request.type != "Update":
+            return
+        current = {request.physical_id, self.set_id}
+        obsolete = {
+            physical_id
+            for physical_id, declared in turn.state.sets_of(request.logical_id, live=True).items()
+            if physical_id not in current and not declared.kept
+        }
+        if not obsolete:
+            return
+        try:
+            obsolete.discard(turn.stack.physical_id_of(request.logical_id) or "")
+        except Failure as failure:
+            logger.warning("%s", failure)
+            return
+        turn.write(lambda state: state.drop(obsolete))
+
+    def drop_abandoned(self) -> None:
+        """Drop live sets that no Delete will ever name.
+
+        A Delete of an id that no set has comes after a Create that failed, or that CloudFormation gave up waiting
+        for: such a Create's answer may never have been heard. And where the whole stack goes, a set before the one
+        that is deleted will not get a Delete of its own any more.
+        """
+        turn, request = self._turn, self._request
+        live = turn.state.sets_of(request.logical_id, live=True)
+        live = {key: value for key, value in live.items() if not value.kept}
+        dropped = turn.record.dropped
+        failed = failed_request(request.physical_id)
+        if dropped is not None:
+            abandoned = {key for key, value in live.items() if value.sequence < dropped or not value.heard}
+            if not abandoned or not turn.stack.is_being_deleted():
+                return
+        elif is_set_id(request.physical_id):
+            return  # dropped by an earlier Delete
+        elif failed is not None:
+            sequence, request_id = failed
+            abandoned = {
+                key for key, value in live.items() if value.sequence < sequence or value.request_id == request_id
+            }
+        else:
+            abandoned = set(live)
+        if abandoned:
+            abandoned.discard(turn.stack.physical_id_of(request.logical_id) or "")
+            turn.write(lambda state: state.drop(abandoned))
