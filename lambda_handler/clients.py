@@ -6,6 +6,7 @@ What leans on botocore's inner parts only saves time: where a later botocore has
 """
 
 import ssl
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from botocore.config import Config
 from botocore.endpoint import EndpointCreator
 from botocore.httpsession import URLLib3Session
 from botocore.loaders import Loader
+from botocore.utils import parse_timestamp
 
 from .clock import Clock
 
@@ -35,6 +37,7 @@ class Clients:
         """Return a new client without retries of its own."""
         if self._session is None:
             self._session = botocore.session.get_session()
+            self._session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
             if MODELS.is_dir():
                 known = self._session.get_component("data_loader").search_paths
                 self._session.register_component("data_loader", _loader(tuple(known)))
@@ -52,6 +55,14 @@ class Clients:
             )
         finally:
             botocore.args.EndpointCreator = creator
+
+
+def _moment(value: Any) -> datetime:
+    """Read a time as botocore does, but in UTC at once: by way of the local time zone it takes a third of a page."""
+    if isinstance(value, (int, float)):
+        return datetime.fromtimestamp(value, UTC)
+    moment: datetime = parse_timestamp(value)
+    return moment
 
 
 # --- models ----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 import trustme
 from botocore.awsrequest import AWSResponse
 from botocore.loaders import Loader
+from botocore.utils import parse_timestamp
 
 from evs_entitlements import service_model
 from evs_entitlements.lambda_code import stage_code
@@ -138,6 +139,14 @@ class TestModels:
     def test_without_an_asset_all_are_botocores(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(clients, "MODELS", tmp_path / "none")
         assert len(made().make("evs").meta.service_model.operation_names) > len(service_model.OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    "value", [1_795_000_000, 1_795_000_000.25, "2026-11-23T10:15:00Z", "2026-11-23T10:15:00.5+02:00"]
+)
+def test_times_are_those_that_botocore_reads(value: Any) -> None:
+    assert clients._moment(value) == parse_timestamp(value)
+    assert clients._moment(value).tzinfo is not None
 
 
 @pytest.mark.usefixtures("staged")
