@@ -25,7 +25,6 @@ from benchmarks.measure import (
     sleeping_delete,
     synth,
     unzipped,
-    vm_ids,
     wait,
     zipped,
 )
@@ -34,7 +33,7 @@ from benchmarks.report import Figures, show, write
 from evs_entitlements.lambda_code import stage_code
 
 #: How often each size is run, unless the command line says otherwise.
-RUNS = {3: 11, 250: 5, 5_000: 3, 10_000: 3}
+RUNS = {3: 9, 250: 3, 5_000: 2, 10_000: 2}
 #: What else is deployed for comparison, by kind of synth.
 OTHERS = {"plain": "plain crhelper", "aws-custom-resource": "AwsCustomResource", "provider": "Provider framework"}
 #: Waits that are looked at: VMs, and for how many seconds they are CREATING.
@@ -44,7 +43,7 @@ WAITS = ((3, 20.0), (3, 70.0), (5_000, 60.0))
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(RUNS), help="how many VMs (3 250 5000 10000)")
-    parser.add_argument("--runs", type=int, help="how often each size is run (11, 5, 3, 3)")
+    parser.add_argument("--runs", type=int, help="how often each size is run (9, 3, 2, 2)")
     parser.add_argument("--no-waits", action="store_true", help="leave out what takes minutes of waiting")
     parser.add_argument("--no-synth", action="store_true", help="leave out the synths")
     parser.add_argument("--write", action="store_true", help="put table and plot into docs/")
@@ -67,10 +66,14 @@ def main() -> int:
         with Arena(directory, max(*arguments.sizes, 5_000) + 1) as arena:
             _lives(console, figures.results, arena, (ours, floor, plain), arguments)
             _node(console, figures, arena, directory, arguments.runs or RUNS[3])
+            synths = None
+            if not arguments.no_synth:
+                # Beside the waits, in which nobody computes much.
+                synths = in_background(lambda: _synths(figures, directory))
             if not arguments.no_waits:
                 _waits(console, figures, arena, directory, ours, plain)
-        if not arguments.no_synth:
-            _synths(console, figures, directory)
+            if synths is not None:
+                synths()
     figures.seconds = time.time() - began
     missed = show(console, figures)
     if arguments.write:
@@ -101,7 +104,7 @@ def _lives(
     for size in arguments.sizes:
         with console.status(f"{size:,} VMs"):
             # One that isn't counted, so that nobody pays for reading files from the disk.
-            rounds = (arguments.runs or RUNS.get(size, 3)) + (size == min(arguments.sizes))
+            rounds = (arguments.runs or RUNS.get(size, 2)) + (size == min(arguments.sizes))
             for number in range(rounds):
                 for contender in contenders:
                     if size <= contender.most:
@@ -142,7 +145,7 @@ def _waits(
         with Arena(folder, 5_001) as other:
             return [wait(other, ours, vms, seconds) for vms, seconds in WAITS if vms > 100]
 
-    with console.status("waiting, about two minutes"):
+    with console.status("waiting, about two minutes, and synths"):
         # Wall time is what counts here, and nobody computes much: side by side.
         large = in_background(second)
         sleeping = in_background(lambda: sleeping_delete(arena, plain))
@@ -151,22 +154,17 @@ def _waits(
         figures.sleeping_delete = sleeping().wall
 
 
-def _synths(console: Console, figures: Figures, directory: Path) -> None:
-    with console.status("synths"):
-        for number in range(3):
-            for vms in (1, 10_000):
-                made = synth("ours", vms, directory / f"synth-{vms}-{number}")
-                figures.synths.setdefault(vms, []).append(made)
-                figures.template_bytes[vms] = made.template.stat().st_size
-        figures.resources["this project"] = resources(made.template)
-        for kind, name in OTHERS.items():
-            figures.resources[name] = resources(synth(kind, 3, directory / kind).template)
-        _weigh(
-            figures,
-            "Provider framework",
-            *(folder for folder in assets(directory / "provider") if (folder / "framework.js").exists()),
-        )
-    figures.vm_id_bytes = len(vm_ids(1)[0])
+def _synths(figures: Figures, directory: Path) -> None:
+    for number in range(3):
+        for vms in (1, 10_000):
+            made = synth("ours", vms, directory / f"synth-{vms}-{number}")
+            figures.synths.setdefault(vms, []).append(made)
+            figures.template_bytes[vms] = made.template.stat().st_size
+    figures.resources["this project"] = resources(made.template)
+    for kind, name in OTHERS.items():
+        figures.resources[name] = resources(synth(kind, 3, directory / kind).template)
+    framework = [folder for folder in assets(directory / "provider") if (folder / "framework.js").exists()]
+    _weigh(figures, "Provider framework", *framework)
 
 
 if __name__ == "__main__":
