@@ -4,8 +4,6 @@ Owns the order of steps of Create, Update and Delete. Create and Update only eve
 exception: whoever comes after a request that was overtaken removes what that one left in no set.
 """
 
-from dataclasses import replace
-
 from .aws import AwsError
 from .cloudformation import Answer, failed_id
 from .entitle import Entitling
@@ -96,7 +94,7 @@ class Convergence:
     def _entitle_or_undo(self) -> Answer:
         try:
             declared = self._standing.declared
-            if self._request.type == "Update" and self._turn.state.sets[self._standing.set_id].live:
+            if self._request.type == "Update" and self._standing.is_followed:
                 return self._succeed(NO_VMS)
             entitling, planned = self._entitle(declared)
             if (entitling.failed.keys() | entitling.untried) & planned.required:
@@ -180,13 +178,8 @@ class Convergence:
         def live(state: State) -> State:
             holding = state.holding(self._standing.connector)
             adoption = Adoption(request.request_id, turn.began)
-            holding = holding.adopt(adopt, adoption)
-            declared = state.sets[self._standing.set_id]
-            if declared.kept:
-                # Retained, and declared anew: should this operation be rolled back, it is retained as before.
-                holding = holding.mark(declared.vm_ids & holding.owned, adoption)
-            state = state.hold(self._standing.connector, holding)
-            state = state.declare(self._standing.set_id, replace(declared, live=True, kept=False))
+            state = state.hold(self._standing.connector, holding.adopt(adopt, adoption))
+            state = self._standing.made_live(state, adoption)
             return state.record(request.logical_id, answer=answer.stored())
 
         turn.write(live)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from .cloudformation import failed_request, is_set_id, set_id
 from .errors import Failure, HandOver, LedgerFailure
-from .ledger import DeclaredSet, State
+from .ledger import NONE, Adoption, DeclaredSet, State
 from .log import logger
 from .properties import Connector, Properties
 from .turn import Turn
@@ -79,6 +79,29 @@ class Standing:
         if dropped is None:
             return state
         return state.record(self._request.logical_id, dropped=dropped.sequence)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the set is live already, and not merely retained."""
+        known = self._turn.state.sets[self.set_id]
+        return known.live and not known.kept
+
+    def made_live(self, state: State, adoption: Adoption) -> State:
+        """Make the set live, and take over what it declares of retained sets.
+
+        Should the stack operation be rolled back, that is retained as before: like what was adopted, it is given back.
+        """
+        known, vm_ids = state.sets[self.set_id], self.declared.vm_ids
+        retained = {self.set_id: known} if known.kept else {}
+        for physical_id, other in state.sets_of(self._request.logical_id, live=True).items():
+            if physical_id != self.set_id and other.kept and other.connector == self.connector:
+                retained[physical_id] = other
+                rest = replace(other, vm_ids=other.vm_ids - vm_ids)
+                state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
+        holding = state.holding(self.connector)
+        taken = vm_ids.intersection(holding.owned, NONE.union(*(other.vm_ids for other in retained.values())))
+        state = state.hold(self.connector, holding.mark(taken, adoption))
+        return state.declare(self.set_id, replace(known, vm_ids=vm_ids, live=True, kept=False))
 
     def heard(self) -> None:
         """Write down that CloudFormation has taken the answer: a live set that it knows is one that it follows."""

@@ -5,8 +5,6 @@ docs/moving-vms.md describes each of them to users.
 
 from dataclasses import replace
 
-import pytest
-
 from demo.observed import changing_calls
 from tests.e2e.conftest import Cloud
 from tests.e2e.stacks import Variant
@@ -49,7 +47,6 @@ def test_one_vm_of_a_set_moves_by_retaining_the_whole_set(cloud: Cloud) -> None:
     assert cloud.held() == []
 
 
-@pytest.mark.xfail(strict=True, reason="a ledger that outlives a retained set still counts it: its VMs are left behind")
 def test_one_vm_of_a_set_moves_while_its_stack_keeps_another_set(cloud: Cloud) -> None:
     old = Variant(cloud.name(), ["vm-101", "vm-102", "vm-103"], retain=True, elsewhere=["vm-110"])
     new = Variant(cloud.name(), ["vm-103"], adopt_existing=True)

@@ -34,6 +34,18 @@ def test_the_retained_set_declared_again_is_retained_until_that_has_completed(st
     assert stack.evs.held() == held
 
 
+def test_what_is_declared_again_of_a_retained_set_is_managed_again_and_the_rest_is_not(stack):
+    stack.create([*VMS, "vm-103"])
+    again = stack.create(VMS)
+    stack.reached("UPDATE_COMPLETE")
+    less = stack.update(again["PhysicalResourceId"], ["vm-101"])
+    assert stack.delete(again["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-101", "vm-103"]
+    stack.reached("DELETE_IN_PROGRESS")
+    assert stack.delete(less["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-103"]
+
+
 # --- answers that were never heard ---------------------------------------------------------------------------------
 
 
