@@ -23,6 +23,8 @@ def main() -> int:
     """Run the demo; return 0 when everything was as it should be."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
+    # A shell starts what it runs in the background with this one ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Reasons and tables are wide; where there is no terminal, nobody says how wide a line may be.
     console = Console() if sys.stdout.isatty() else Console(width=120)
     directory: Path | None = None

@@ -13,8 +13,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from app import STACK_NAME
 from demo.cdk import PROJECT, Cdk, Done
-from demo.neighbour import STACK_NAME
 from demo.observed import changing_calls, failures, stack_status, without_permission
 from local_aws import LocalAws
 from local_aws.table import entitlement_table
