@@ -211,7 +211,7 @@ def _notes(figures: Figures) -> list[str]:
         EVS calls: CreateEntitlement/DeleteEntitlement/ListVmEntitlements.""",
         """* One GetItem of DynamoDB instead of an EVS call: there is no package of its SDK for EVS. It answers on port
         443 only, sends one call an event, at most 100 VMs in it, and does not wait.""",
-        f"""** One call an event, at most 100 VMs in it, and no waiting: its polling needs EventBridge, which isn't here.
+        f"""** One call an event, at most 100 VMs in it, and no waiting: that needs EventBridge, which is not here.
         sleep_on_delete is 0 in this table, since sleeping takes no CPU{sleeping}.""",
     ]
     found = [" ".join(note.split()) for note in found]
