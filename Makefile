@@ -2,7 +2,9 @@
 # ARGS passes further arguments on, as in: make test ARGS="tests/unit -k plan"
 
 PYTHON ?= python3
-SECONDS ?= 600
+HISTORIES ?=
+SECONDS ?=
+SEED ?=
 ARGS ?=
 
 # The virtual environment first: the Node in it is the one that jsii and the CDK CLI are tried with.
@@ -42,8 +44,10 @@ local: set-up ## Start the local AWS and leave it running until Ctrl-C
 bench: set-up ## Measure: cold start, memory, thousands of VMs
 	@python -m benchmarks $(ARGS)
 
-soak: set-up ## Random histories with faults for SECONDS (600), and what is too slow for make test
-	@SOAK_SECONDS=$(SECONDS) python -m pytest -n 2 -m slow $(ARGS)
+soak: set-up ## Random histories with faults: HISTORIES (500), SECONDS or SEED; then what is too slow for make test
+	@python -m tests.soak $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SEED),--seed $(SEED))
+	@python -m pytest -q -n 2 -m slow $(ARGS)
 
 clean: ## Remove all that was set up or built
 	@rm -rf .venv .local node_modules cdk.out* build *.egg-info constructs/*.egg-info
