@@ -81,9 +81,7 @@ def read_settings(context: Callable[[str], object]) -> Settings:
 def _required(context: Callable[[str], object], name: str, example: str) -> str:
     value = context(name)
     if value is None or value == "":
-        raise ValueError(
-            f"{name}: got nothing, expected a value: add -c {name}={example} or set it in cdk.json"
-        )
+        raise ValueError(f"{name}: got nothing, expected a value: add -c {name}={example} or set it in cdk.json")
     return str(value)
 
 
@@ -107,9 +105,7 @@ def _vm_ids_of_file(path: Path) -> list[str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file in UTF-8"
-        raise ValueError(
-            f"vmIdsFile: got {str(path)!r} ({reason}), expected a file of VM ids, one a line"
-        ) from error
+        raise ValueError(f"vmIdsFile: got {str(path)!r} ({reason}), expected a file of VM ids, one a line") from error
     return [vm_id for line in lines if (vm_id := line.partition("#")[0].strip())]
 
 
@@ -133,9 +129,7 @@ def _stack_name(context: Callable[[str], object]) -> str:
     value = context("stackName")
     name = STACK_NAME if value is None else str(value)
     if not _STACK_NAME_PATTERN.fullmatch(name):
-        raise ValueError(
-            f"stackName: got {name!r}, expected a string that matches {_STACK_NAME_PATTERN.pattern}"
-        )
+        raise ValueError(f"stackName: got {name!r}, expected a string that matches {_STACK_NAME_PATTERN.pattern}")
     return name
 
 

@@ -8,8 +8,9 @@ import pytest
 from tests.support.cloudformation import Stack
 
 #: AWS calls of an undisturbed Create or Update of new VMs: read, begin, list, claim, create, live, and heard behind the
-#: answer, which is 0. A Delete has announce, delete and done, and nothing behind its answer.
-STEPS = [(number, when) for number in (1, 2, 3, 4, 5, 6, 0, 7) for when in ("before", "after")]
+#: answer, which is 0. A Delete has announce, delete and done, and nothing behind its answer. After one call is before
+#: the next, but for the first, and for the one that changes EVS, which looks at the clock in between.
+STEPS = [(number, "after") for number in (1, 2, 3, 4, 5, 6, 0, 7)] + [(number, "before") for number in (1, 5)]
 
 
 #: For how long a call of a dead or stopped process counts as under way, shortened: the same logic in less time.
@@ -70,7 +71,7 @@ def test_an_update_that_is_stopped_anywhere_while_the_rollback_runs(stack, numbe
     assert stack.evs.held() == []
 
 
-@pytest.mark.parametrize(("number", "when"), STEPS[:-2])
+@pytest.mark.parametrize(("number", "when"), [step for step in STEPS if step[0] != 7])
 def test_a_delete_that_is_stopped_anywhere_while_a_vm_is_declared_again(stack, number, when):
     first = stack.create(["vm-101", "vm-102"])
     second = stack.update(first["PhysicalResourceId"], ["vm-102"])
