@@ -259,7 +259,7 @@ class Entitling:
 
     def _interval(self, now: float) -> float:
         """Seconds until the next look: the answer follows within 2 s at first, within 15 s later on."""
-        elapsed = now - min(self._made_at.values(), default=self._turn.request.issued_at(now))
+        elapsed = now - max(self._made_at.values(), default=self._turn.request.issued_at(now))
         if elapsed < 10:
             return 1.0
         return 1.5 if elapsed < 60 else min(elapsed / 20, 12.0)

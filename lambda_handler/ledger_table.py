@@ -115,7 +115,7 @@ class _ConditionFailed(Exception):
 # --- packing -----------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _packed_ids(vm_ids: VmIds) -> str:
     """Write ids as ``first,difference,difference,...``; ids with leading zeros stand at the end as they are."""
     numbers, odd = [], []
@@ -133,7 +133,7 @@ def _packed_ids(vm_ids: VmIds) -> str:
     return ",".join((*parts, *sorted(odd)))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _unpacked_ids(text: str) -> VmIds:
     return frozenset(_ids(text))
 

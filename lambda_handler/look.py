@@ -42,7 +42,8 @@ class Watch:
     def __init__(self, turn: Turn, connector: Connector) -> None:
         self._turn = turn
         self._connector = connector
-        self._token: str | None = None
+        # Rows of new entitlements are most likely listed last; where they are not, a look at all pages follows.
+        self._token = turn.last_page.get(connector)
         self._told = turn.clock.now()
 
     def look(self, outstanding: VmIds) -> tuple[Rows, bool]:

@@ -34,6 +34,8 @@ class Turn:
         Seconds before that in which a Create or Update is undone.
     empty
         VMs that were seen to hold nothing, and the ledger's count of claims at that time.
+    last_page
+        Token of the last page of the newest look.
     failing
         The request is being undone.
     """
@@ -53,6 +55,7 @@ class Turn:
     creating: dict[Connector, tuple[Flight, ...]] = field(default_factory=dict)
     removing: dict[Connector, tuple[Flight, ...]] = field(default_factory=dict)
     empty: dict[Connector, tuple[VmIds, int]] = field(default_factory=dict)
+    last_page: dict[Connector, str | None] = field(default_factory=dict)
 
     @property
     def state(self) -> State:
@@ -156,6 +159,7 @@ class Turn:
         rows: Rows = {}
         token: str | None = None
         while True:
+            self.last_page[connector] = token
             page, token = self.page(connector, token, until)
             merged(page, rows)
             if token is None:
