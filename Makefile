@@ -25,7 +25,7 @@ demo: set-up ## See it work: the real cdk CLI against the local AWS, about 3 min
 	@python -m demo $(ARGS)
 
 test: set-up ## Run all tests, about 5 minutes
-	@python -m pytest -q -p tests.support.scheduling -n 6 -m "not slow" $(ARGS)
+	@python -m pytest -q -p tests.support.scheduling -n 5 -m "not slow" $(ARGS)
 
 lint: set-up ## Check style and types
 	@ruff check --quiet .

@@ -144,16 +144,13 @@ class Convergence:
         """Look and plan; wait while a deletion that is under way may still hit a VM of the set."""
         turn = self._turn
         while True:
+            now = turn.clock.now()
             rows = looked(turn, declared.connector)
-            holding = turn.state.holding(declared.connector)
-            planned = plan(
-                declared.vm_ids,
-                adopt_existing=declared.adopt_existing,
-                holding=holding,
-                established=holding.owned & turn.state.declared(declared.connector, live=True),
-                rows=rows,
-                now=turn.clock.now(),
-            )
+            planned = self._plan(declared, rows, now)
+            if planned.conflicts:
+                # Another resource of this stack may have created them since the ledger was read: it says so before.
+                turn.reload()
+                planned = self._plan(declared, rows, now)
             if not planned.busy or planned.conflicts:
                 return rows, planned
             if turn.clock.now() >= turn.work_by:
@@ -161,6 +158,18 @@ class Convergence:
             logger.info("a removal of %s is under way; waiting for it", some(planned.busy))
             turn.clock.pause(2.0)
             turn.reload()
+
+    def _plan(self, declared: Properties, rows: Rows, now: float) -> Plan:
+        state = self._turn.state
+        holding = state.holding(declared.connector)
+        return plan(
+            declared.vm_ids,
+            adopt_existing=declared.adopt_existing,
+            holding=holding,
+            established=holding.owned & state.declared(declared.connector, live=True),
+            rows=rows,
+            now=now,
+        )
 
     def heard(self) -> None:
         """Write down that CloudFormation has taken the answer."""

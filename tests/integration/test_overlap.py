@@ -211,6 +211,16 @@ def test_two_resources_of_a_stack_at_once_on_one_connector(big_stack):
     assert stack.evs.held() == []
 
 
+def test_what_another_resource_created_between_our_two_looks_at_the_world_is_no_conflict(stack):
+    second = stack.deliver(stack.event("Create", ["vm-101", "vm-102"], logical_id="Second"), at=(2, "after", "SIGSTOP"))
+    assert second.invocation.stopped()
+    assert stack.create(["vm-101", "vm-103"], logical_id="First")["Status"] == "SUCCESS"
+    second.invocation.go_on()
+    assert second.answer()["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-101", "vm-102", "vm-103"]
+    ledger_agrees(stack)
+
+
 def test_two_stacks_that_claim_one_vm_the_second_fails_and_names_it(stack, function, receiver, directory):
     other = Stack(function, receiver, directory)
     stack.create(["vm-101", "vm-102"])
