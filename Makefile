@@ -21,10 +21,10 @@ help: ## Show this
 set-up: ## Install everything into .venv, node_modules and .local
 	@$(PYTHON) tools/set_up.py
 
-demo: set-up ## See it work: the real cdk CLI against the local AWS, about 3 minutes
+demo: set-up ## See it work: the real cdk CLI against the local AWS, about 4 minutes
 	@python -m demo $(ARGS)
 
-test: set-up ## Run all tests, about 5 minutes
+test: set-up ## Run all tests, about 8 minutes
 	@python -m pytest -q -p tests.support.scheduling -n 5 -m "not slow" $(ARGS)
 
 lint: set-up ## Check style and types

@@ -94,13 +94,15 @@ class Convergence:
     def _entitle_or_undo(self) -> Answer:
         try:
             declared = self._standing.declared
+            if self._request.type == "Create":
+                self._standing.find_out_kept()
             if self._request.type == "Update" and self._standing.is_followed:
                 return self._succeed(NO_VMS)
             entitling, planned = self._entitle(declared)
             if (entitling.failed.keys() | entitling.untried) & planned.required:
                 reason = entitling.report(planned.required)
             else:
-                return self._succeed(planned.adopt)
+                return self._succeed(planned.adopt | entitling.adopted)
         except LedgerFailure as failure:
             # What is under way stays in the ledger; without it nothing may be undone.
             return self._failed(str(failure))
@@ -117,7 +119,7 @@ class Convergence:
         rows, planned = self._planned(declared)
         if planned.conflicts:
             raise Failure(CONFLICT.format(vm_ids=some(planned.conflicts), connector=declared.connector))
-        entitling = Entitling(self._turn, declared.connector, rows, self.failed)
+        entitling = Entitling(self._turn, declared.connector, rows, self.failed, adopt_existing=declared.adopt_existing)
         if planned.create:
             logger.info("entitling %s at %s", count(len(planned.create)), declared.connector)
         entitling.create(planned.create)
@@ -251,6 +253,7 @@ class Convergence:
 
     def _delete(self) -> Answer:
         try:
+            self._standing.find_out_kept()
             self._standing.drop_abandoned()
             here = None if isinstance(self._properties, Failure) else self._standing.connector
             left = [left for left in remove_all(self._turn, self._turn.answer_by, here) if self._is_concern(left)]

@@ -35,14 +35,20 @@ class Entitling:
         The newest known row of each VM.
     untried
         VMs for which no call was made any more, since so many were refused.
+    adopted
+        VMs that somebody else has entitled since the plan was made, and that are to be taken over.
     """
 
-    def __init__(self, turn: Turn, connector: Connector, rows: Rows, failed: dict[str, str]) -> None:
+    def __init__(
+        self, turn: Turn, connector: Connector, rows: Rows, failed: dict[str, str], *, adopt_existing: bool = False
+    ) -> None:
         self._turn = turn
         self._connector = connector
         self.rows = rows
         self.failed = failed
         self.untried: VmIds = NONE
+        self.adopted: VmIds = NONE
+        self._adopt_existing = adopt_existing
         self._singled_out = 0
         self._flights: list[Flight] = []
         self._seen_lost: set[str] = set()
@@ -190,7 +196,10 @@ class Entitling:
 
     def _disown(self, foreign: VmIds) -> None:
         """Note at once that VMs are somebody else's: who goes on with this request must not take them for ours."""
-        self.failed.update(dict.fromkeys(foreign, "Conflict: somebody else has entitled it in the meantime"))
+        if self._adopt_existing:
+            self.adopted |= foreign
+        else:
+            self.failed.update(dict.fromkeys(foreign, "Conflict: somebody else has entitled it in the meantime"))
         if foreign:
             connector = self._connector
             self._turn.write(lambda state: state.hold(connector, state.holding(connector).disown(foreign)))

@@ -44,6 +44,8 @@ class DeclaredSet:
         Delete, which is what DeletionPolicy Retain looks like from here.
     sequence
         When it was declared, or last confirmed by an Update, in the order of requests.
+    declared_at
+        When it was declared, in epoch seconds.
     """
 
     logical_id: str
@@ -51,6 +53,7 @@ class DeclaredSet:
     vm_ids: VmIds
     request_id: str
     sequence: int
+    declared_at: float = 0.0
     live: bool = False
     heard: bool = False
     kept: bool = False

@@ -3,6 +3,7 @@
 Owns every call to CloudFormation's API. What it can't find out is the careful answer: an entitlement is kept.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +13,12 @@ from .log import logger
 
 #: The stack operations that end with one of these can't be rolled back any more (of a stack that is not nested).
 COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
-#: Most pages of events, newest first, in which the end of an operation is looked for.
+#: Most pages of events, newest first, in which something is looked for.
 EVENT_PAGES = 20
+#: CloudFormation keeps a stack's events for 90 days (API reference, DescribeStackEvents); older history proves nothing.
+HISTORY = 80 * 86_400.0
+#: How far, in seconds, CloudFormation's clock and the function's may be apart.
+SKEW = 60.0
 
 
 class Stack:
@@ -64,22 +69,53 @@ class Stack:
         stack = self._describe()
         if not stack or stack.get("ParentId") or "ROLLBACK" in stack.get("StackStatus", "ROLLBACK"):
             return False
-        token: dict[str, str] = {}
-        for _ in range(EVENT_PAGES):
-            try:
-                answer = self._ask("DescribeStackEvents", **token)
-            except (AwsError, Failure) as error:
-                logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
-                return False
-            for event in answer.get("StackEvents") or ():
+        try:
+            for event in self._events():
                 if _epoch(event.get("Timestamp")) < moment:
                     return False
                 if event.get("PhysicalResourceId") == self._stack_id and event.get("ResourceStatus") in COMPLETE:
                     return True
-            if not answer.get("NextToken"):
-                return False
-            token = {"NextToken": answer["NextToken"]}
+        except (AwsError, Failure) as error:
+            logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
         return False
+
+    def has_ignored(self, physical_id: str, moment: float, now: float) -> bool:
+        """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
+
+        S3 takes an answer that CloudFormation no longer waits for, of a Create that it cancelled: no event names its
+        id. Not certain: the events may no longer reach back so far, there are too many of them, or CloudFormation
+        can't be asked.
+
+        Parameters
+        ----------
+        physical_id
+            What was answered.
+        moment, now
+            In epoch seconds: when it was declared at the earliest, and the present.
+        """
+        if now - moment > HISTORY:
+            return False
+        try:
+            for event in self._events():
+                if event.get("PhysicalResourceId") == physical_id:
+                    return False
+                if _epoch(event.get("Timestamp")) < moment - SKEW:
+                    break
+        except (AwsError, Failure) as error:
+            logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
+            return False
+        return True
+
+    def _events(self) -> Iterator[dict[str, Any]]:
+        """Yield the stack's events, newest first; raises Failure where there are too many of them."""
+        token: dict[str, str] = {}
+        for _ in range(EVENT_PAGES):
+            answer = self._ask("DescribeStackEvents", **token)
+            yield from answer.get("StackEvents") or ()
+            if not answer.get("NextToken"):
+                return
+            token = {"NextToken": answer["NextToken"]}
+        raise Failure(f"more than {EVENT_PAGES} pages")
 
     def _describe(self) -> dict[str, Any]:
         if self._described is None:

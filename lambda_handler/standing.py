@@ -70,7 +70,9 @@ class Standing:
         if known is not None and known.live:
             # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
             return admitted.declare(self.set_id, replace(known, sequence=sequence))
-        declared = DeclaredSet(request.logical_id, self.connector, self.declared.vm_ids, request.request_id, sequence)
+        declared = DeclaredSet(
+            request.logical_id, self.connector, self.declared.vm_ids, request.request_id, sequence, self._turn.began
+        )
         return admitted.declare(self.set_id, declared)
 
     def _begin_delete(self, state: State, overtaken: dict[str, DeclaredSet]) -> State:
@@ -117,6 +119,28 @@ class Standing:
             turn.table.change(heard, turn.clock.now() + 5)
         except (LedgerFailure, HandOver) as error:
             logger.warning("that the answer was taken could not be written down: %s", error)
+
+    def find_out_kept(self) -> None:
+        """Tell sets that were retained from those of answers that nobody waited for any more.
+
+        Both were live and heard when a Create came. Of the latter CloudFormation knows nothing, so they are dropped
+        by the rules for sets whose answer was lost; the former stay.
+        """
+        turn = self._turn
+        ignored = {
+            physical_id
+            for physical_id, declared in turn.state.sets_of(turn.request.logical_id, live=True).items()
+            if declared.kept and turn.stack.has_ignored(physical_id, declared.declared_at, turn.clock.now())
+        }
+
+        def unheard(state: State) -> State:
+            for physical_id in ignored & state.sets.keys():
+                state = state.declare(physical_id, replace(state.sets[physical_id], heard=False, kept=False))
+            return state
+
+        if ignored:
+            logger.warning("CloudFormation never took on what was answered as %s", ", ".join(sorted(ignored)))
+            turn.write(unheard)
 
     def drop_obsolete(self) -> None:
         """Drop sets that an Update shows to be history, whose Delete never came or whose answer was never heard."""

@@ -71,6 +71,47 @@ def test_a_create_that_became_live_though_its_write_seemed_to_fail(stack, databa
     assert stack.evs.held() == []
 
 
+@pytest.mark.parametrize("second", [["vm-102", "vm-103"], ["vm-101", "vm-102"], ["vm-201"]])
+def test_an_ignored_answer_of_a_cancelled_create_without_rollback(stack, second):
+    # S3 took the answer, CloudFormation had given the Create up, and made an id up. Rollback is off.
+    stack.reached("UPDATE_IN_PROGRESS")
+    assert stack.deliver(stack.event("Create", VMS)).answer()["Status"] == "SUCCESS"
+    stack.names("Windows", "made-up")
+    stack.reached("UPDATE_FAILED")
+    stack.reached("UPDATE_IN_PROGRESS")
+    again = stack.create(second)
+    if again["Status"] == "FAILED":
+        assert stack.delete(again["PhysicalResourceId"], second)["Status"] == "SUCCESS"
+    stack.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+    assert stack.delete("made-up", VMS)["Status"] == "SUCCESS"
+    assert stack.evs.held() == (second if again["Status"] == "SUCCESS" else [])
+    if again["Status"] == "SUCCESS":
+        stack.status = "DELETE_IN_PROGRESS"
+        assert stack.delete(again["PhysicalResourceId"], second)["Status"] == "SUCCESS"
+        assert stack.evs.held() == []
+
+
+def test_an_ignored_answer_whose_clean_up_never_came_goes_with_the_stack(stack):
+    stack.deliver(stack.event("Create", VMS)).answer()
+    again = stack.create(["vm-102", "vm-103"])
+    stack.status = "DELETE_IN_PROGRESS"
+    assert stack.delete(again["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
+
+
+def test_where_the_events_cannot_be_read_what_may_have_been_retained_is_kept(stack):
+    stack.deliver(stack.event("Create", VMS)).answer()
+    stack.denied.add("DescribeStackEvents")
+    again = stack.deliver(stack.begun(stack.event("Create", ["vm-103"]))).answer()
+    stack.names("Windows", again["PhysicalResourceId"])
+    assert stack.deliver(stack.begun(stack.event("Delete", VMS, physical_id="made-up"))).answer()["Status"] == "SUCCESS"
+    assert stack.evs.held() == [*VMS, "vm-103"]
+    # Whoever may ask again finds out.
+    stack.denied.clear()
+    assert stack.delete("made-up", VMS)["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-103"]
+
+
 # --- EVS at its worst ----------------------------------------------------------------------------------------------
 
 

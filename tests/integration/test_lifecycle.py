@@ -2,7 +2,7 @@
 
 A state machine plays CloudFormation with two stacks in one environment, two resources in each, VMs entitled by hand,
 and random trouble in each request. After each step: what is declared is entitled, and was without a break where it
-stays declared; what was by hand is untouched; nothing else is entitled; each request has one answer.
+stays declared; what was by hand or retained is untouched; nothing else is entitled; each request has one answer.
 
 HISTORIES (how many) and SEED (of the first) come from the environment; `make soak` sets them.
 """
@@ -70,13 +70,24 @@ class Declared:
 
 @dataclass
 class Side:
-    """A stack and what its resources declare."""
+    """A stack, what its resources declare, and what resources that were retained left entitled."""
 
     stack: Stack
     resources: dict[str, Declared] = field(default_factory=dict)
+    retained: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def declared(self, connector: str) -> set[str]:
         return set().union(*(one.vm_ids for one in self.resources.values() if one.connector == connector))
+
+    def left(self, connector: str) -> set[str]:
+        return set().union(*(vm_ids for (_, there), vm_ids in self.retained.items() if there == connector))
+
+    def taken_over(self, name: str, vm_ids: set[str], connector: str) -> set[str]:
+        """Let a resource that is back take over what it declares of what it left; returns that."""
+        retained = self.retained.get((name, connector), set())
+        taken = retained & vm_ids
+        retained -= taken
+        return taken
 
 
 class Lifecycle(RuleBasedStateMachine):
@@ -139,8 +150,8 @@ class Lifecycle(RuleBasedStateMachine):
 
     def foreign(self, side: Side, connector: str) -> set[str]:
         """VMs whose entitlement is not this stack's."""
-        others = set().union(*(other.declared(connector) for other in self.sides if other is not side))
-        return self.by_hand[connector] | others
+        others = (other.declared(connector) | other.left(connector) for other in self.sides if other is not side)
+        return self.by_hand[connector].union(*others)
 
     def delete(self, side: Side, name: str, physical_id: str, vm_ids, connector: str, trouble=None, fault=()) -> None:
         answer = self.play(side, self.event(side, "Delete", name, vm_ids, connector, physical_id), trouble, fault)
@@ -156,6 +167,10 @@ class Lifecycle(RuleBasedStateMachine):
         # Taking over what another stack still declares is what the documentation warns of.
         others = self.foreign(side, connector) - self.by_hand[connector]
         return adopt and not vm_ids & others
+
+    def given_back(self, side: Side, taken: set[str], connector: str) -> None:
+        """What was retained, and taken over by an operation that was rolled back, belongs to nobody."""
+        self.by_hand[connector] |= taken - side.declared(connector) - side.left(connector)
 
     # --- rules -----------------------------------------------------------------------------------------------------
 
@@ -173,12 +188,15 @@ class Lifecycle(RuleBasedStateMachine):
         answer = self.play(side, event, trouble, fault)
         assert answer["Status"] == self.expected(side, vm_ids, connector, adopt), answer
         physical_id = answer["PhysicalResourceId"]
+        taken = set()
         if answer["Status"] == "SUCCESS":
-            side.stack.named[name] = physical_id
+            side.stack.names(name, physical_id)
+            taken = side.taken_over(name, vm_ids, connector)
         if answer["Status"] == "FAILED" or rolled_back:
             side.stack.reached("UPDATE_ROLLBACK_IN_PROGRESS")
             self.delete(side, name, physical_id, vm_ids, connector, cleaning)
             side.stack.reached("UPDATE_ROLLBACK_COMPLETE")
+            self.given_back(side, taken, connector)
             return
         side.resources[name] = Declared(physical_id, vm_ids, connector)
         self.by_hand[connector] -= vm_ids
@@ -193,7 +211,7 @@ class Lifecycle(RuleBasedStateMachine):
         event = self.event(side, "Create", name, vm_ids, connector)
         older = side.stack.deliver(event, at=(*step, "SIGSTOP"))
         stopped = older.invocation.stopped()
-        side.stack.named[name] = "made-up"
+        side.stack.names(name, "made-up")
         side.stack.reached("UPDATE_ROLLBACK_IN_PROGRESS")
         self.delete(side, name, "made-up", vm_ids, connector)
         if stopped:
@@ -225,8 +243,9 @@ class Lifecycle(RuleBasedStateMachine):
             side.stack.reached("UPDATE_ROLLBACK_COMPLETE")
             self.unbroken(since, old.vm_ids, old.connector)
             return
+        taken = side.taken_over(name, vm_ids, connector)
         if end == "complete":
-            side.stack.named[name] = new_id
+            side.stack.names(name, new_id)
             side.resources[name] = Declared(new_id, vm_ids, connector)
             self.by_hand[connector] -= vm_ids
             side.stack.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
@@ -243,6 +262,7 @@ class Lifecycle(RuleBasedStateMachine):
         if new_id != old.physical_id:
             self.delete(side, name, new_id, vm_ids, connector, cleaning)
         side.stack.reached("UPDATE_ROLLBACK_COMPLETE")
+        self.given_back(side, taken, connector)
         self.unbroken(since, old.vm_ids, old.connector)
 
     @rule(which=stacks, name=names, vm_ids=vm_sets, connector=connectors, step=steps, goes_on_first=st.booleans())
@@ -282,9 +302,51 @@ class Lifecycle(RuleBasedStateMachine):
         self.delete(side, name, old.physical_id, old.vm_ids, old.connector, trouble, fault)
         side.stack.reached("UPDATE_COMPLETE")
 
+    @rule(which=stacks, name=names)
+    def retain(self, which, name) -> None:
+        """A resource with DeletionPolicy Retain leaves the template: no Delete comes."""
+        side = self.sides[which]
+        if name not in side.resources or any(left for (who, _), left in side.retained.items() if who == name):
+            return
+        old = side.resources.pop(name)
+        side.stack.named.pop(name, None)
+        side.retained[name, old.connector] = set(old.vm_ids)
+        side.stack.reached("UPDATE_COMPLETE")
+
+    @rule(which=stacks, name=names, first=vm_sets, second=vm_sets, connector=connectors, trouble=troubles, fault=faults,
+          linux=st.sampled_from([False, False, True]), cleaning=troubles)  # fmt: skip
+    def create_whose_answer_is_ignored(
+        self, which, name, first, second, connector, trouble, fault, linux, cleaning
+    ) -> None:
+        """Without rollback: a Create succeeds after CloudFormation has given it up, and the next operation creates."""
+        side = self.sides[which]
+        foreign = self.foreign(side, connector)
+        first, second = first - foreign, second - foreign
+        if name in side.resources or any(who == name for who, _ in side.retained) or not first or not second:
+            return
+        second = second | ({LINUX} if linux else set())
+        side.stack.reached("UPDATE_IN_PROGRESS")
+        answer = self.play(side, self.event(side, "Create", name, first, connector), trouble, fault)
+        assert answer["Status"] == "SUCCESS", answer
+        side.stack.names(name, "made-up")
+        side.stack.reached("UPDATE_FAILED")
+        side.stack.reached("UPDATE_IN_PROGRESS")
+        answer = self.play(side, self.event(side, "Create", name, second, connector), trouble)
+        assert answer["Status"] == ("FAILED" if linux else "SUCCESS"), answer
+        physical_id = answer["PhysicalResourceId"]
+        if linux:
+            self.delete(side, name, physical_id, second, connector, cleaning)
+        else:
+            side.stack.names(name, physical_id)
+            side.resources[name] = Declared(physical_id, second, connector)
+        side.stack.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+        self.delete(side, name, "made-up", first, connector, cleaning)
+        side.stack.reached("UPDATE_COMPLETE")
+
     @rule(vm_id=st.sampled_from(HEALTHY), connector=connectors)
     def entitle_by_hand(self, vm_id, connector) -> None:
-        if any(vm_id in side.declared(connector) for side in self.sides) or vm_id in self.by_hand[connector]:
+        ours = (side.declared(connector) | side.left(connector) for side in self.sides)
+        if vm_id in set().union(*ours) or vm_id in self.by_hand[connector]:
             return
         self.evs.entitle([vm_id], connector_id=connector)
         self.by_hand[connector].add(vm_id)
@@ -302,7 +364,7 @@ class Lifecycle(RuleBasedStateMachine):
     @invariant()
     def exactly_what_is_declared_is_entitled(self) -> None:
         for connector in (CONNECTOR, OTHER_CONNECTOR):
-            declared = set().union(*(side.declared(connector) for side in self.sides))
+            declared = set().union(*(side.declared(connector) | side.left(connector) for side in self.sides))
             held = set(self.evs.held(connector_id=connector))
             assert held == declared | self.by_hand[connector], f"{connector}: held {sorted(held)}"
 
@@ -316,7 +378,8 @@ class Lifecycle(RuleBasedStateMachine):
     def entitlements_and_ledger_agree(self) -> None:
         for side in self.sides:
             for connector, holding in read(side.stack).holdings.items():
-                assert set(holding.owned) == side.declared(connector.connector_id)
+                there = connector.connector_id
+                assert set(holding.owned) == side.declared(there) | side.left(there)
 
 
 def PLAYGROUND() -> list[Stack]:  # noqa: N802 - set by the test, called by the machine

@@ -111,6 +111,21 @@ def test_a_vm_that_somebody_else_has_entitled_meanwhile_is_not_taken(stack):
     assert stack.evs.held() == ["vm-102"]
 
 
+def test_with_adopt_existing_a_vm_that_somebody_else_has_entitled_meanwhile_is_adopted(stack):
+    stack.evs.set(already_entitled="refuse")
+    hold = stack.evs.fault("hold", operations=["CreateEntitlement"])
+    delivery = stack.deliver(stack.event("Create", ["vm-101", "vm-102"], AdoptExisting="true"))
+    stack.evs.wait_held(hold)
+    stack.evs.entitle(["vm-102"])
+    stack.evs.release(hold)
+    answer = delivery.answer()
+    assert answer["Status"] == "SUCCESS"
+    # Adopted, so that a rollback gives it back.
+    stack.reached("ROLLBACK_IN_PROGRESS")
+    assert stack.delete(answer["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-102"]
+
+
 def test_a_row_that_vanishes_while_it_is_awaited_is_created_again(stack):
     stack.evs.set(create_latency=600.0)
     delivery = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]))

@@ -177,7 +177,8 @@ class Stack:
     status: str = "CREATE_IN_PROGRESS"
     parent_id: str = ""
     named: dict[str, str] = field(default_factory=dict)
-    events: list[tuple[str, datetime]] = field(default_factory=list)
+    #: Status, when, and the ids of the resource that it is of: the stack itself where there are none.
+    events: list[tuple[Any, ...]] = field(default_factory=list)
     continuations: list[Invocation] = field(default_factory=list)
     invocations: list[Invocation] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
@@ -265,19 +266,27 @@ class Stack:
         )
 
     def _DescribeStackEvents(self) -> Response:  # noqa: N802
-        members = "".join(
-            f"<member><StackId>{self.id}</StackId><EventId>{number}</EventId><StackName>{self.name}</StackName>"
-            f"<LogicalResourceId>{self.name}</LogicalResourceId><PhysicalResourceId>{self.id}</PhysicalResourceId>"
-            f"<ResourceType>AWS::CloudFormation::Stack</ResourceType><Timestamp>{at.isoformat()}</Timestamp>"
-            f"<ResourceStatus>{status}</ResourceStatus></member>"
-            for number, (status, at) in reversed(list(enumerate(self.events)))
-        )
+        members = ""
+        for number, (status, at, *ids) in reversed(list(enumerate(self.events))):
+            logical_id, physical_id = ids or (self.name, self.id)
+            members += (
+                f"<member><StackId>{self.id}</StackId><EventId>{number}</EventId><StackName>{self.name}</StackName>"
+                f"<LogicalResourceId>{logical_id}</LogicalResourceId>"
+                f"<PhysicalResourceId>{escape(physical_id)}</PhysicalResourceId>"
+                f"<ResourceType>{TYPE if ids else 'AWS::CloudFormation::Stack'}</ResourceType>"
+                f"<Timestamp>{at.isoformat()}</Timestamp><ResourceStatus>{status}</ResourceStatus></member>"
+            )
         return _answer("DescribeStackEvents", f"<StackEvents>{members}</StackEvents>")
 
     def reached(self, status: str) -> None:
         """Let the stack reach a status, with its event."""
         self.status = status
         self.events.append((status, datetime.now(UTC)))
+
+    def names(self, logical_id: str, physical_id: str) -> None:
+        """Let CloudFormation take on a PhysicalResourceId, with its event."""
+        self.named[logical_id] = physical_id
+        self.events.append(("CREATE_COMPLETE", datetime.now(UTC), logical_id, physical_id))
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
@@ -347,7 +356,7 @@ class Stack:
     def _play(self, event: dict[str, Any]) -> dict[str, Any]:
         answer = self.deliver(event).answer()
         if answer["Status"] == "SUCCESS" and event["RequestType"] != "Delete":
-            self.named[event["LogicalResourceId"]] = answer["PhysicalResourceId"]
+            self.names(event["LogicalResourceId"], answer["PhysicalResourceId"])
         return answer
 
     def wait_for(self, text: str, timeout: float = 20) -> None:
