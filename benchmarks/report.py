@@ -89,9 +89,11 @@ def _calls(figures: Figures) -> list[Check]:
         if contender != OURS:
             continue
         calls, batches = series.calls, ceil(vms / 100)
+        # Once all pages, and one page a look while a row is CREATING: a second, here.
+        lists = ceil((vms + 1) / 100) + 3
         limits = {
-            "Create": {"CreateEntitlement": batches, "DeleteEntitlement": 0},
-            "Update": {"CreateEntitlement": 1, "DeleteEntitlement": 0},
+            "Create": {"CreateEntitlement": batches, "DeleteEntitlement": 0, "ListVmEntitlements": lists},
+            "Update": {"CreateEntitlement": 1, "DeleteEntitlement": 0, "ListVmEntitlements": lists},
             # The environment has one row more than the set has VMs.
             "Clean-up": {"DeleteEntitlement": 1, "CreateEntitlement": 0, "ListVmEntitlements": ceil((vms + 1) / 100)},
             "Delete": {"DeleteEntitlement": batches, "CreateEntitlement": 0, "ListVmEntitlements": 2 * batches},

@@ -98,7 +98,9 @@ class Stack:
         try:
             for event in self._events():
                 if event.get("PhysicalResourceId") == physical_id:
-                    return False
+                    # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
+                    status = str(event.get("ResourceStatus", ""))
+                    return status.startswith("DELETE_") and status != "DELETE_SKIPPED"
                 if _epoch(event.get("Timestamp")) < moment - SKEW:
                     break
         except (AwsError, Failure) as error:

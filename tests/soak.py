@@ -13,8 +13,8 @@ import time
 import click
 
 #: Histories of a round: enough to keep the workers busy, few enough that the time asked for is kept.
-ROUND = 60
-WORKERS = 6
+ROUND = 100
+WORKERS = 8
 
 
 @click.command()

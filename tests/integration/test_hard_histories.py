@@ -91,6 +91,16 @@ def test_an_ignored_answer_of_a_cancelled_create_without_rollback(stack, second)
         assert stack.evs.held() == []
 
 
+def test_an_ignored_answer_of_a_set_that_was_there_before(stack):
+    before = stack.create(VMS)
+    assert stack.delete(before["PhysicalResourceId"], VMS)["Status"] == "SUCCESS"
+    ignored = stack.deliver(stack.event("Create", VMS)).answer()
+    assert ignored["PhysicalResourceId"] == before["PhysicalResourceId"]
+    assert stack.create(["vm-102"])["Status"] == "SUCCESS"
+    assert stack.delete("made-up", VMS)["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-102"]
+
+
 def test_an_ignored_answer_whose_clean_up_never_came_goes_with_the_stack(stack):
     stack.deliver(stack.event("Create", VMS)).answer()
     again = stack.create(["vm-102", "vm-103"])

@@ -157,6 +157,7 @@ class Lifecycle(RuleBasedStateMachine):
         answer = self.play(side, self.event(side, "Delete", name, vm_ids, connector, physical_id), trouble, fault)
         assert answer["Status"] == "SUCCESS", answer
         assert answer["PhysicalResourceId"] == physical_id
+        side.stack.deleted(name, physical_id)
 
     def expected(self, side: Side, vm_ids: set[str], connector: str, adopt: bool) -> str:
         if LINUX in vm_ids:

@@ -288,6 +288,10 @@ class Stack:
         self.named[logical_id] = physical_id
         self.events.append(("CREATE_COMPLETE", datetime.now(UTC), logical_id, physical_id))
 
+    def deleted(self, logical_id: str, physical_id: str) -> None:
+        """Let CloudFormation note that a Delete succeeded."""
+        self.events.append(("DELETE_COMPLETE", datetime.now(UTC), logical_id, physical_id))
+
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def event(
@@ -357,6 +361,8 @@ class Stack:
         answer = self.deliver(event).answer()
         if answer["Status"] == "SUCCESS" and event["RequestType"] != "Delete":
             self.names(event["LogicalResourceId"], answer["PhysicalResourceId"])
+        elif answer["Status"] == "SUCCESS":
+            self.deleted(event["LogicalResourceId"], event["PhysicalResourceId"])
         return answer
 
     def wait_for(self, text: str, timeout: float = 20) -> None:
