@@ -72,10 +72,10 @@ class Denied(AwsError):
 
 
 class NotFound(AwsError):
-    """Something that the call names does not exist; nothing was done."""
+    """Something that the call names does not exist; nothing was done. `detail` is the whole error answer."""
 
     resource_id: str = ""
-    resource_type: str = ""
+    detail: dict[str, Any] = {}
 
 
 class Refused(AwsError):
@@ -128,7 +128,7 @@ def _sorted(action: str, error: ClientError) -> AwsError:
     if code == "ResourceNotFoundException":
         missing = NotFound(action, code, message)
         missing.resource_id = answer.get("resourceId", "")
-        missing.resource_type = answer.get("resourceType", "")
+        missing.detail = answer
         return missing
     refused = Refused(action, code, message)
     refused.detail = answer

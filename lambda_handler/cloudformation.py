@@ -130,13 +130,8 @@ def failed_request(physical_id: str) -> tuple[int, str] | None:
 # --- the answer's way ----------------------------------------------------------------------------------------------
 
 
-def put(url: str, body: bytes, clock: Clock, give_up_at: float) -> bool:
-    """PUT an answer; retried on 5xx and broken connections, given up on 4xx.
-
-    Returns
-    -------
-    bool
-        Whether it was taken.
+def put(url: str, body: bytes, clock: Clock, give_up_at: float, is_overtaken: Callable[[], bool]) -> None:
+    """PUT an answer; retried on 5xx and broken connections, given up on 4xx and once a newer request has come.
 
     Raises
     ------
@@ -147,6 +142,9 @@ def put(url: str, body: bytes, clock: Clock, give_up_at: float) -> bool:
     path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     delay = 0.5
     while True:
+        if is_overtaken():
+            logger.warning("no answer: CloudFormation has issued a newer request for this resource")
+            return
         try:
             status = _put_once(parts.scheme, parts.netloc, path, body)
         except (OSError, http.client.HTTPException) as error:
@@ -155,14 +153,14 @@ def put(url: str, body: bytes, clock: Clock, give_up_at: float) -> bool:
         else:
             if status < 300:
                 logger.info("CloudFormation has the answer")
-                return True
+                return
             if 400 <= status < 500 and status not in (408, 429):
                 logger.error("CloudFormation refuses the answer with HTTP %d; it is given up", status)
-                return False
+                return
             logger.warning("the answer met HTTP %d; trying again", status)
         if clock.now() > give_up_at:
             logger.error("the answer is given up: its address has expired")
-            return False
+            return
         clock.pause(delay)
         delay = min(delay * 2, 15.0)
 
@@ -213,8 +211,8 @@ class Resource(CfnResource):
         Context -> the invocation's clock.
     hand_over
         Event, context, clock: starts a fresh invocation that goes on with the request.
-    delivered
-        Called once CloudFormation has taken the answer.
+    is_overtaken
+        Tells, before each attempt to send it, whether a newer request has come since: then there is to be none.
     """
 
     def __init__(
@@ -222,7 +220,7 @@ class Resource(CfnResource):
         serve: Callable[[dict[str, Any], Any], Answer | None],
         clock_of: Callable[[Any], Clock],
         hand_over: Callable[[dict[str, Any], Any, Clock], None],
-        delivered: Callable[[], None],
+        is_overtaken: Callable[[], bool],
     ) -> None:
         self._event: dict[str, Any] = {}
         self._context: Any = None
@@ -239,7 +237,7 @@ class Resource(CfnResource):
         self._serve = serve
         self._clock_of = clock_of
         self._hand_over = hand_over
-        self._delivered = delivered
+        self._is_overtaken = is_overtaken
         self._answer: Answer | None = None
         self._sent = False
         for declare in (self.create, self.update, self.delete):
@@ -308,10 +306,9 @@ class Resource(CfnResource):
             "answering %s, PhysicalResourceId %s%s",
             answer.status, answer.physical_id, f": {answer.reason}" if answer.reason else "",
         )  # fmt: skip
-        taken = put(self._response_url, body, self._clock_of(self._context), self._give_up_at)
+        clock = self._clock_of(self._context)
+        put(self._response_url, body, clock, self._give_up_at, self._is_overtaken)
         self._sent = True
-        if taken and self._answer is not None:
-            self._delivered()
 
     @property
     def _give_up_at(self) -> float:

@@ -76,6 +76,7 @@ class Convergence:
             return self._failed(str(gone))
         except Failure as failure:
             return self._failed(str(self._properties if isinstance(self._properties, Failure) else failure))
+        turn.admitted = True
         record = turn.record
         turn.answer_by = record.answer_by
         if record.answer is not None:
@@ -173,10 +174,9 @@ class Convergence:
             now=now,
         )
 
-    def heard(self) -> None:
-        """Write down that CloudFormation has taken the answer."""
-        if self._request.type != "Delete" and not isinstance(self._properties, Failure):
-            self._standing.heard()
+    def is_overtaken(self) -> bool:
+        """Tell whether a newer request has come, so that there is to be no answer."""
+        return self._turn.is_overtaken()
 
     def _succeed(self, adopt: VmIds) -> Answer:
         """Make the set live, and answer with its id."""

@@ -19,8 +19,10 @@ from .turn import Turn
 
 #: A row that was created and is not listed: for so long, in seconds, the list may lag behind.
 LIST_LAG = 15.0
-#: So many VMs of refused batches are found out one by one; the request fails for the first, and the user has seen
-#: enough to act on.
+#: While a refused batch is narrowed down, a look serves for so many seconds.
+NARROWING = 30.0
+#: So many refusals are looked into, each for one VM or those that it names; the request fails for the first, and the
+#: user has seen enough to act on.
 MOST_SINGLED_OUT = 50
 
 
@@ -44,12 +46,15 @@ class Entitling:
     ) -> None:
         self._turn = turn
         self._connector = connector
+        self._where = (connector.environment_id, connector.connector_id)
         self.rows = rows
         self.failed = failed
         self.untried: VmIds = NONE
         self.adopted: VmIds = NONE
         self._adopt_existing = adopt_existing
         self._singled_out = 0
+        self._seen: Rows = {}
+        self._looked_at = 0.0
         self._flights: list[Flight] = []
         self._seen_lost: set[str] = set()
         self._made_at: dict[str, float] = {}
@@ -95,11 +100,10 @@ class Entitling:
             self._arrive()
             self._endure(error)
             queue.appendleft(batch)
-        except NotFound as error:
+        except (NotFound, Refused) as error:
             self._arrive()
-            self._missing(error, batch, queue)
-        except Refused as error:
-            self._arrive()
+            if isinstance(error, NotFound) and error.resource_id in self._where:
+                raise not_found(error, self._connector) from error
             self._take_apart(error, batch, queue)
         else:
             # The list may lag behind: for a while, that a VM is not on it means nothing.
@@ -154,9 +158,12 @@ class Entitling:
         except AwsError:
             raise Failure(f"EVS can't be reached: {error}") from error
 
-    def _not_held(self, batch: tuple[str, ...]) -> list[str]:
-        """Look, and return the VMs of a batch that hold no entitlement."""
-        rows = self.look()
+    def _not_held(self, batch: tuple[str, ...], within: float = 0.0) -> list[str]:
+        """Look, unless the last such look was begun `within` so many seconds; return the VMs that hold nothing."""
+        now = self._turn.clock.now()
+        if now - self._looked_at >= within:
+            self._seen, self._looked_at = self.look(), now
+        rows = self._seen
         for vm_id in batch:
             if (row := rows.get(vm_id)) is not None and row.held:
                 self.rows[vm_id] = row
@@ -167,15 +174,14 @@ class Entitling:
         """Return what EVS lists now."""
         return looked(self._turn, self._connector)
 
-    def _missing(self, error: NotFound, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
-        if error.resource_id not in batch:
-            raise not_found(error, self._connector) from error
-        self.failed[error.resource_id] = f"{error.code}: {error.message}"
-        queue.extendleft(batches(vm_id for vm_id in batch if vm_id != error.resource_id))
+    def _take_apart(self, error: NotFound | Refused, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
+        """Find out which VMs of a refused batch are the refused ones; the others go again.
 
-    def _take_apart(self, error: Refused, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
-        """Find out which VMs of a refused batch are the refused ones; the others go again."""
-        rest = self._not_held(batch)
+        Halves of a batch that was just looked at are not looked at again until it is about single VMs: a long list is
+        read once for each refused VM, not at each step on the way to it.
+        """
+        narrowing = len(batch) > 1 and not named(error, batch)
+        rest = self._not_held(batch, within=NARROWING if narrowing else 0.0)
         held = set(batch).difference(rest)
         foreign = (held & self._fresh) - self._seen_lost
         if foreign:
@@ -183,6 +189,7 @@ class Entitling:
             self._disown(frozenset(foreign))
         guilty = named(error, rest)
         if guilty:
+            self._singled_out += 1
             self.failed.update(guilty)
             queue.extendleft(batches(vm_id for vm_id in rest if vm_id not in guilty))
         elif held or not rest:

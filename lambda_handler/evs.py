@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .aws import Clients, Refused, call
+from .aws import Clients, NotFound, Refused, call
 from .clock import Clock
 from .properties import Connector
 
@@ -154,10 +154,12 @@ def merged(rows: Iterable[Row], into: Rows | None = None) -> Rows:
     return result
 
 
-def named(refusal: Refused, among: Iterable[str]) -> dict[str, str]:
+def named(refusal: Refused | NotFound, among: Iterable[str]) -> dict[str, str]:
     """Return the VMs of a refused batch that the refusal names, each with what is said of it."""
     found: dict[str, str] = {}
     candidates = set(among)
+    if isinstance(refusal, NotFound) and refusal.resource_id in candidates:
+        found[refusal.resource_id] = f"{refusal.code}: {refusal.message}"
     for entry in refusal.detail.get("fieldList") or ():
         text = f"{entry.get('name', '')} {entry.get('message', '')}"
         for vm_id in candidates.intersection(_VM_ID.findall(text)):

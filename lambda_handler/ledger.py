@@ -37,11 +37,9 @@ class DeclaredSet:
     ----------
     live
         CloudFormation is, or is about to be, told SUCCESS with this id. Until then the set is pending.
-    heard
-        CloudFormation has taken that answer.
     kept
-        A later Create for the logical id found it live and heard: CloudFormation no longer follows it and never said
-        Delete, which is what DeletionPolicy Retain looks like from here.
+        A later Create for the logical id found it live: CloudFormation no longer follows it and never said Delete,
+        which is what DeletionPolicy Retain looks like from here.
     sequence
         When it was declared, or last confirmed by an Update, in the order of requests.
     declared_at
@@ -55,7 +53,6 @@ class DeclaredSet:
     sequence: int
     declared_at: float = 0.0
     live: bool = False
-    heard: bool = False
     kept: bool = False
 
 
@@ -169,8 +166,8 @@ class RequestRecord:
         The Reason of a Create or Update that is being undone.
     answer
         What CloudFormation is to be told; a redelivered request says the same again.
-    dropped
-        Of a Delete: the sequence of the set that it dropped.
+    named
+        The sequence that the set of its PhysicalResourceId had when it came; None where no set had that id.
     """
 
     request_id: str
@@ -181,7 +178,7 @@ class RequestRecord:
     before: tuple[str, ...] = ()
     failing: str | None = None
     answer: dict[str, str] | None = None
-    dropped: int | None = None
+    named: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ deflated), so that several sets of 10,000 VMs stay far below DynamoDB's 400 KB a
 """
 
 import json
+import operator
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -115,22 +116,17 @@ class _ConditionFailed(Exception):
 # --- packing -----------------------------------------------------------------------------------------------------
 
 
+_DIGITS = operator.itemgetter(slice(len("vm-"), None))
+
+
 @lru_cache(maxsize=256)
 def _packed_ids(vm_ids: VmIds) -> str:
     """Write ids as ``first,difference,difference,...``; ids with leading zeros stand at the end as they are."""
-    numbers, odd = [], []
-    for vm_id in vm_ids:
-        digits = vm_id[3:]
-        if digits.startswith("0"):
-            odd.append(vm_id)
-        else:
-            numbers.append(int(digits))
-    numbers.sort()
-    previous, parts = 0, []
-    for number in numbers:
-        parts.append(str(number - previous))
-        previous = number
-    return ",".join((*parts, *sorted(odd)))
+    odd = sorted(vm_id for vm_id in vm_ids if vm_id.startswith("vm-0"))
+    numbers = sorted(map(int, map(_DIGITS, vm_ids.difference(odd))))
+    # Each batch of a large set is written with all of the set, so this is done without a line of Python for each VM.
+    differences = map(operator.sub, numbers, [0, *numbers])
+    return ",".join((*map(str, differences), *odd))
 
 
 @lru_cache(maxsize=256)

@@ -60,7 +60,7 @@ def _properties(request: Request) -> Properties | Failure:
         return failure
 
 
-#: The request that this invocation carries out; what becomes of its answer is written down after it was sent.
+#: The request that this invocation carries out.
 _current: list[Convergence] = []
 
 
@@ -87,10 +87,9 @@ def serve(event: dict[str, Any], context: Any) -> Answer | None:
         raise
 
 
-def delivered() -> None:
-    """Write down that CloudFormation has taken the answer."""
-    for convergence in _current:
-        convergence.heard()
+def is_overtaken() -> bool:
+    """Tell whether the request that this invocation carries out has been overtaken since."""
+    return any(convergence.is_overtaken() for convergence in _current)
 
 
 _clocks: dict[int, Clock] = {}
@@ -132,9 +131,11 @@ def hand_over(event: dict[str, Any], context: Any, clock: Clock) -> None:
             return
 
 
-_resource = Resource(serve, clock_of, hand_over, delivered)
+_resource = Resource(serve, clock_of, hand_over, is_overtaken)
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
     """Serve an event of CloudFormation's, or the continuation of one."""
+    # A warm function has served another request before.
+    _current.clear()
     _resource(event, context)

@@ -67,7 +67,8 @@ def _delete_batch(turn: Turn, connector: Connector, batch: tuple[str, ...]) -> l
     """Delete a batch; return what of it is to be asked for again, taken apart."""
     try:
         turn.patience.through(lambda: turn.evs.delete(connector, batch, turn.clock.now() + SEND_WITHIN), turn.answer_by)
-    except Refused as error:
+    except (NotFound, Refused) as error:
+        # If it is the environment or the connector that is not there, the next look says so.
         guilty = named(error, batch)
         if guilty:
             return batches(vm_id for vm_id in batch if vm_id not in guilty)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from .aws import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
 from .errors import Failure, LedgerFailure
 from .evs import LANDS_WITHIN, SEND_WITHIN, Row, Rows, TooLate, named
-from .ledger import Flight, Holding, State, VmIds
+from .ledger import NONE, Flight, Holding, State, VmIds
 from .log import logger
 from .properties import Connector
 from .text import batches, some
@@ -76,6 +76,7 @@ class _Removal:
         self._refused_since: dict[str, float] = {}
         self._asked: set[str] = set()
         self._listed: set[str] = set()
+        self._missed: VmIds = NONE
         self._held: set[str] = set()
         self._certain: set[float] = set()
         self._looks = 0
@@ -117,13 +118,24 @@ class _Removal:
         rows = self._turn.look(self._connector, self._until)
         self._looks += 1
         present = {vm_id: row for vm_id in targets if (row := rows.get(vm_id)) is not None and not row.gone}
-        self._empty(targets - present.keys() - landing)
+        self._empty(targets - present.keys() - self._passed_over(targets - rows.keys()) - landing)
         self._listed |= present.keys()
         self._held |= {vm_id for vm_id, row in present.items() if row.held}
         # Failed, or removed by EVS, and EVS has taken the call to delete it: there is nothing left to pay for.
         self._empty(vm_id for vm_id, row in present.items() if vm_id in self._asked and not row.held)
         self._delete(self._ready(present, now))
         return rows
+
+    def _passed_over(self, absent: VmIds) -> VmIds:
+        """Return the VMs that may be listed although this look has not found them.
+
+        Rows go while a long list is read, and others move up. So of a VM for which EVS has taken no deletion, only a
+        list of one page, or two looks in a row, show that it is not there.
+        """
+        if self._turn.last_page.get(self._connector) is None:
+            return NONE
+        before, self._missed = self._missed, absent
+        return absent - before - self._asked
 
     def _landing(self) -> VmIds:
         """Return the VMs of which the list does not say all yet.
@@ -267,12 +279,9 @@ class _Removal:
 
     def _take_apart(self, error: NotFound | Refused, batch: tuple[str, ...], queue: "deque[tuple[str, ...]]") -> None:
         """One VM of a batch is refused: the others still go."""
-        cause = f"{error.code}: {error.message}"
-        guilty = (
-            named(error, batch) if isinstance(error, Refused) else dict.fromkeys({error.resource_id} & {*batch}, cause)
-        )
+        guilty = named(error, batch)
         if guilty or len(batch) == 1:
-            self._refused(guilty or {batch[0]: cause})
+            self._refused(guilty or {batch[0]: f"{error.code}: {error.message}"})
             queue.extendleft(batches(vm_id for vm_id in batch if guilty and vm_id not in guilty))
         else:
             middle = len(batch) // 2

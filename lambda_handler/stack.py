@@ -13,6 +13,8 @@ from .log import logger
 
 #: The stack operations that end with one of these can't be rolled back any more (of a stack that is not nested).
 COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+#: ... and with one of these CloudFormation has done with all that was before.
+SETTLED = COMPLETE | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 #: Most pages of events, newest first, in which something is looked for.
 EVENT_PAGES = 20
 #: CloudFormation keeps a stack's events for 90 days (API reference, DescribeStackEvents); older history proves nothing.
@@ -66,14 +68,26 @@ class Stack:
         Not certain: the stack is rolling back, it is nested (its parent may still roll back), it has not reached
         *_COMPLETE since, or CloudFormation can't be asked.
         """
+        is_rolling_back = "ROLLBACK" in self._describe().get("StackStatus", "ROLLBACK")
+        return not is_rolling_back and self._reached(COMPLETE, moment)
+
+    def settled_since(self, moment: float) -> bool:
+        """Tell whether it is certain that an operation which was under way at `moment`, or a later one, has ended well.
+
+        Well: completed or rolled back, so that CloudFormation can return to nothing that it had left before. Not
+        certain: as in `completed_since`, but for a rollback.
+        """
+        return self._reached(SETTLED, moment)
+
+    def _reached(self, statuses: frozenset[str], moment: float) -> bool:
         stack = self._describe()
-        if not stack or stack.get("ParentId") or "ROLLBACK" in stack.get("StackStatus", "ROLLBACK"):
+        if not stack or stack.get("ParentId"):
             return False
         try:
             for event in self._events():
                 if _epoch(event.get("Timestamp")) < moment:
                     return False
-                if event.get("PhysicalResourceId") == self._stack_id and event.get("ResourceStatus") in COMPLETE:
+                if event.get("PhysicalResourceId") == self._stack_id and event.get("ResourceStatus") in statuses:
                     return True
         except (AwsError, Failure) as error:
             logger.warning("CloudFormation can't be asked for the stack's events: %s", error)

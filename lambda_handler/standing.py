@@ -7,7 +7,7 @@ may ever name again.
 from dataclasses import replace
 
 from .cloudformation import failed_request, is_set_id, set_id
-from .errors import Failure, HandOver, LedgerFailure
+from .errors import Failure
 from .ledger import NONE, Adoption, DeclaredSet, State
 from .log import logger
 from .properties import Connector, Properties
@@ -55,17 +55,18 @@ class Standing:
             return state.record(request.logical_id, by=self._turn.by)
         if self._turn.clock.now() > self._turn.answer_by:
             raise Failure("the request was delivered after CloudFormation had given up waiting for it")
-        admitted = admitted.record(request.logical_id, by=self._turn.by)
+        named = admitted.sets.get(request.physical_id)
+        admitted = admitted.record(request.logical_id, by=self._turn.by, named=named.sequence if named else None)
         overtaken = admitted.sets_of(request.logical_id, live=False)
         sequence = admitted.sequence
         if request.type == "Delete":
-            return self._begin_delete(admitted, overtaken)
+            return admitted.drop([*overtaken, request.physical_id])
         if isinstance(self._properties, Failure):
             return admitted.drop(overtaken)
         admitted = admitted.drop(overtaken.keys() - {self.set_id})
         if request.type == "Create":
             for physical_id, kept in admitted.sets_of(request.logical_id, live=True).items():
-                admitted = admitted.declare(physical_id, replace(kept, kept=kept.heard))
+                admitted = admitted.declare(physical_id, replace(kept, kept=True))
         known = admitted.sets.get(self.set_id)
         if known is not None and known.live:
             # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
@@ -74,13 +75,6 @@ class Standing:
             request.logical_id, self.connector, self.declared.vm_ids, request.request_id, sequence, self._turn.began
         )
         return admitted.declare(self.set_id, declared)
-
-    def _begin_delete(self, state: State, overtaken: dict[str, DeclaredSet]) -> State:
-        dropped = state.sets.get(self._request.physical_id)
-        state = state.drop([*overtaken, self._request.physical_id])
-        if dropped is None:
-            return state
-        return state.record(self._request.logical_id, dropped=dropped.sequence)
 
     @property
     def is_followed(self) -> bool:
@@ -105,26 +99,11 @@ class Standing:
         state = state.hold(self.connector, holding.mark(taken, adoption))
         return state.declare(self.set_id, replace(known, vm_ids=vm_ids, live=True, kept=False))
 
-    def heard(self) -> None:
-        """Write down that CloudFormation has taken the answer: a live set that it knows is one that it follows."""
-        turn = self._turn
-
-        def heard(state: State) -> State:
-            declared = state.sets.get(self.set_id)
-            if declared is None or not declared.live or declared.heard:
-                return state
-            return state.declare(self.set_id, replace(declared, heard=True))
-
-        try:
-            turn.table.change(heard, turn.clock.now() + 5)
-        except (LedgerFailure, HandOver) as error:
-            logger.warning("that the answer was taken could not be written down: %s", error)
-
     def find_out_kept(self) -> None:
         """Tell sets that were retained from those of answers that nobody waited for any more.
 
-        Both were live and heard when a Create came. Of the latter CloudFormation knows nothing, so they are dropped
-        by the rules for sets whose answer was lost; the former stay.
+        Both were live when a Create came. Of the latter CloudFormation knows nothing, so they are dropped by the
+        rules for sets whose answer was lost; the former stay.
         """
         turn = self._turn
         ignored = {
@@ -133,14 +112,14 @@ class Standing:
             if declared.kept and turn.stack.has_ignored(physical_id, declared.declared_at, turn.clock.now())
         }
 
-        def unheard(state: State) -> State:
+        def not_kept(state: State) -> State:
             for physical_id in ignored & state.sets.keys():
-                state = state.declare(physical_id, replace(state.sets[physical_id], heard=False, kept=False))
+                state = state.declare(physical_id, replace(state.sets[physical_id], kept=False))
             return state
 
         if ignored:
             logger.warning("CloudFormation never took on what was answered as %s", ", ".join(sorted(ignored)))
-            turn.write(unheard)
+            turn.write(not_kept)
 
     def drop_obsolete(self) -> None:
         """Drop sets that an Update shows to be history, whose Delete never came or whose answer was never heard."""
@@ -148,34 +127,45 @@ class Standing:
         if request.type != "Update":
             return
         current = {request.physical_id, self.set_id}
-        obsolete = {
-            physical_id
-            for physical_id, declared in turn.state.sets_of(request.logical_id, live=True).items()
-            if physical_id not in current and not declared.kept
-        }
-        if not obsolete:
+        live = turn.state.sets_of(request.logical_id, live=True)
+        others = {key for key, declared in live.items() if key not in current and not declared.kept}
+        if not others:
             return
         try:
-            obsolete.discard(turn.stack.physical_id_of(request.logical_id) or "")
+            others.discard(turn.stack.physical_id_of(request.logical_id) or "")
         except Failure as failure:
             logger.warning("%s", failure)
             return
+        obsolete = {key for key in others if self._is_history(live[key], live.get(request.physical_id))}
+        if others - obsolete:
+            logger.info("kept, since the stack may yet return to it: %s", ", ".join(sorted(others - obsolete)))
         turn.write(lambda state: state.drop(obsolete))
+
+    def _is_history(self, other: DeclaredSet, current: DeclaredSet | None) -> bool:
+        """Tell whether CloudFormation can never return to a set that is not the one it has now.
+
+        It never goes forward to a newer one. To an older one it may: where an update failed with rollback off, the
+        stack can still be rolled back to what was before, until one operation has come to a good end since.
+        """
+        named = self._turn.record.named
+        if named is not None and other.sequence > named:
+            return True
+        moments = [other.declared_at, current.declared_at if current else other.declared_at]
+        return self._turn.stack.settled_since(max(moments))
 
     def drop_abandoned(self) -> None:
         """Drop live sets that no Delete will ever name.
 
         A Delete of an id that no set has comes after a Create that failed, or that CloudFormation gave up waiting
-        for: such a Create's answer may never have been heard. And where the whole stack goes, a set before the one
-        that is deleted will not get a Delete of its own any more.
+        for: such a Create's answer may never have been heard. And where the whole stack goes, a set that
+        CloudFormation does not name will not get a Delete of its own any more.
         """
         turn, request = self._turn, self._request
         live = turn.state.sets_of(request.logical_id, live=True)
         live = {key: value for key, value in live.items() if not value.kept}
-        dropped = turn.record.dropped
         failed = failed_request(request.physical_id)
-        if dropped is not None:
-            abandoned = {key for key, value in live.items() if value.sequence < dropped or not value.heard}
+        if turn.record.named is not None:
+            abandoned = set(live)
             if not abandoned or not turn.stack.is_being_deleted():
                 return
         elif is_set_id(request.physical_id):

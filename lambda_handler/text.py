@@ -1,6 +1,9 @@
 """Words for people: bounded lists of VMs, counts, failures grouped by their cause."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+#: Most characters that the messages of all causes together may have.
+CAUSES_LENGTH = 1600
 
 
 def natural(vm_id: str) -> tuple[int, str]:
@@ -22,25 +25,34 @@ def count(number: int, noun: str = "VM") -> str:
 
 
 def causes(failed: Mapping[str, str], groups: int = 8, most: int = 6) -> str:
-    """Group failed VMs by what went wrong, the largest group first.
+    """Say of failed VMs what went wrong: of a few, each with its own words; of many, by code, the largest group first.
 
     Parameters
     ----------
     failed
-        VM id -> cause, in the form ``errorCode: errorMessage``. Messages name the VM, so the code makes the group,
-        and the message of its first VM stands for all.
+        VM id -> cause, in the form ``errorCode: errorMessage``. Messages often name the VM, so of many VMs the code
+        makes the group, and the message of its first one stands for all.
     groups, most
         How many causes, and how many VMs of each, are named.
     """
-    by_code: dict[str, list[str]] = {}
-    for vm_id in sorted(failed, key=natural):
-        by_code.setdefault(failed[vm_id].partition(":")[0], []).append(vm_id)
-    ranked = sorted(by_code.values(), key=len, reverse=True)
-    parts = [f"{some(vm_ids, most)}: {clipped(failed[vm_ids[0]], 300)}" for vm_ids in ranked[:groups]]
+    ordered = sorted(failed, key=natural)
+    grouped = _grouped(ordered, failed.__getitem__)
+    if len(grouped) > groups:
+        grouped = _grouped(ordered, lambda vm_id: failed[vm_id].partition(":")[0])
+    ranked = sorted(grouped, key=len, reverse=True)
+    room = CAUSES_LENGTH // max(min(len(ranked), groups), 1)
+    parts = [f"{some(vm_ids, most)}: {clipped(failed[vm_ids[0]], min(room, 300))}" for vm_ids in ranked[:groups]]
     if len(ranked) > groups:
         rest = sum(len(vm_ids) for vm_ids in ranked[groups:])
         parts.append(f"and {count(rest)} for {count(len(ranked) - groups, 'other reason')}")
     return "; ".join(parts)
+
+
+def _grouped(vm_ids: Iterable[str], key: Callable[[str], str]) -> list[list[str]]:
+    groups: dict[str, list[str]] = {}
+    for vm_id in vm_ids:
+        groups.setdefault(key(vm_id), []).append(vm_id)
+    return list(groups.values())
 
 
 def clipped(text: str, length: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from .aws import Patience
+from .aws import Patience, Refused
 from .clock import Clock
 from .cloudformation import Request
 from .errors import LedgerFailure, Overtaken, Restart
@@ -18,6 +18,9 @@ from .ledger_table import LedgerTable
 from .log import logger
 from .properties import Connector
 from .stack import Stack
+
+#: How often a look begins anew because EVS no longer takes its page token.
+LOOKS_ANEW = 3
 
 
 @dataclass
@@ -38,6 +41,8 @@ class Turn:
         Token of the last page of the newest look.
     failing
         The request is being undone.
+    admitted
+        The ledger has had this request as the newest of its logical id.
     """
 
     request: Request
@@ -51,6 +56,7 @@ class Turn:
     undo_time: float
     answer_by: float
     failing: bool = False
+    admitted: bool = False
     by: str = field(default_factory=lambda: uuid4().hex[:12])
     creating: dict[Connector, tuple[Flight, ...]] = field(default_factory=dict)
     removing: dict[Connector, tuple[Flight, ...]] = field(default_factory=dict)
@@ -111,6 +117,22 @@ class Turn:
         if record.answer is not None or (record.failing is not None) != self.failing:
             raise Restart
 
+    def is_overtaken(self) -> bool:
+        """Ask the ledger whether a newer request has come since this one was admitted.
+
+        An invocation may have been held up between its last write and its answer. Where the ledger can't be asked the
+        answer goes out: CloudFormation does not listen to a request that it has given up.
+        """
+        if not self.admitted:
+            return False
+        try:
+            self.table.load(self.clock.now() + 5)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer goes out
+            logger.warning("whether a newer request has come is not known: %s", error)
+            return False
+        record = self.state.requests.get(self.request.logical_id)
+        return record is not None and record.request_id != self.request.request_id
+
     @property
     def record(self) -> RequestRecord:
         """The record of this request in the ledger."""
@@ -158,9 +180,17 @@ class Turn:
         """
         rows: Rows = {}
         token: str | None = None
+        anew = 0
         while True:
             self.last_page[connector] = token
-            page, token = self.page(connector, token, until)
+            try:
+                page, token = self.page(connector, token, until)
+            except Refused:
+                # A token may age while a throttled list is read. What was read so far is old by then, too.
+                if token is None or anew == LOOKS_ANEW:
+                    raise
+                rows, token, anew = {}, None, anew + 1
+                continue
             merged(page, rows)
             if token is None:
                 return rows

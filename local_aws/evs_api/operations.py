@@ -34,7 +34,15 @@ def _list_vm_entitlements(world: World, members: Members) -> Members:
     size = members.get("maxResults", world.settings.page_size)
     rows, last = world.rows.page(place, after, size, shuffled=world.settings.shuffle_rows)
     token = None if last is None else _token(world, last, scope)
-    return {"entitlements": [row.as_answer() for row in rows], "nextToken": token}
+    return {"entitlements": [row.as_answer() for row in rows if not _is_hidden(world, row)], "nextToken": token}
+
+
+def _is_hidden(world: World, row: Row) -> bool:
+    hidden = world.settings.hide_rows
+    times = hidden.get(row.vm_id, 0)
+    if times:
+        hidden[row.vm_id] = times - 1
+    return times > 0
 
 
 def _create_entitlement(world: World, members: Members) -> Members:

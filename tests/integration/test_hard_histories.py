@@ -139,6 +139,76 @@ def test_a_deletion_that_finds_something_unknown_missing_is_looked_into(stack):
     assert stack.evs.held() == []
 
 
+def test_a_vm_that_a_long_list_passes_over_once_is_removed_all_the_same(big_stack):
+    stack = big_stack
+    vm_ids = [f"vm-{number}" for number in range(1001, 1251)]
+    created = stack.create(vm_ids)
+    # As if rows had moved up while the first look read the list.
+    stack.evs.set(hide_rows={"vm-1240": 1})
+    assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
+
+
+def test_a_list_that_lags_behind_a_creation_and_then_its_removal(stack):
+    stack.evs.set(create_latency=1.5, hide_rows={"vm-101": 3, "vm-102": 1})
+    created = stack.create(VMS)
+    assert created["Status"] == "SUCCESS"
+    assert len(stack.evs.calls("CreateEntitlement")) == 1
+    stack.evs.set(hide_rows={"vm-101": 2})
+    assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
+
+
+def test_a_page_token_that_ages_while_a_list_is_read(big_stack):
+    stack = big_stack
+    vm_ids = [f"vm-{number}" for number in range(1001, 1251)]
+    assert stack.create(vm_ids)["Status"] == "SUCCESS"
+    stack.evs.fault(
+        "error", operations=["ListVmEntitlements"], after_calls=1, count=1,
+        code="ValidationException", status=400, message="The pagination token has expired.",
+    )  # fmt: skip
+    assert stack.create(["vm-101"], logical_id="Other")["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("message", ["vm-103 was not found", "Some virtual machine was not found"])
+def test_a_creation_that_finds_a_vm_missing_names_that_vm_not_the_environment(stack, message):
+    stack.evs.fault(
+        "error", operations=["CreateEntitlement"], vm_ids=["vm-103"], count=None,
+        code="ResourceNotFoundException", status=400, message=message,
+    )  # fmt: skip
+    answer = stack.create([*VMS, "vm-103"])
+    assert answer["Status"] == "FAILED"
+    assert "1 of 3 VMs could not be entitled: vm-103: ResourceNotFoundException" in answer["Reason"]
+    assert stack.evs.held() == []
+
+
+def test_a_refused_vm_is_found_without_reading_a_long_list_at_each_step(big_stack):
+    stack = big_stack
+    others = [f"vm-{number}" for number in range(2001, 2501)]
+    stack.evs.entitle(others)
+    stack.evs.set(refuse_create={"vm-1050": "no"}, refusals_name_vm=False)
+    answer = stack.create([f"vm-{number}" for number in range(1001, 1101)])
+    assert "vm-1050: ValidationException" in answer["Reason"]
+    assert stack.evs.held() == others
+    creates = len(stack.evs.calls("CreateEntitlement"))
+    looks = len(stack.evs.calls("ListVmEntitlements")) / 6
+    assert creates > 10
+    assert looks <= 6
+
+
+def test_refusals_that_name_one_vm_each_are_not_followed_for_ever(big_stack):
+    stack = big_stack
+    vm_ids = [f"vm-{number}" for number in range(1001, 1201)]
+    for vm_id in vm_ids:
+        stack.evs.fault(
+            "error", operations=["CreateEntitlement"], vm_ids=[vm_id], count=None,
+            code="ResourceNotFoundException", status=400, message=f"{vm_id} was not found",
+        )  # fmt: skip
+    answer = stack.create(vm_ids)
+    assert "50 of 200 VMs could not be entitled (150 not tried)" in answer["Reason"]
+    assert len(stack.evs.calls("CreateEntitlement")) == 50
+
+
 def test_hundreds_of_refused_vms_and_a_short_function_are_answered_in_time(big_stack):
     stack = big_stack
     vm_ids = [f"vm-{number}" for number in range(1001, 1401)]

@@ -174,6 +174,50 @@ def test_a_clean_up_that_was_skipped_is_made_up_for_when_the_stack_goes(stack):
     assert stack.evs.held() == []
 
 
+def test_a_clean_up_that_never_came_is_made_up_for_by_the_next_update(stack):
+    first = stack.create(["vm-101", "vm-102"])
+    second = stack.update(first["PhysicalResourceId"], ["vm-102"])
+    stack.reached("UPDATE_COMPLETE")
+    assert stack.update(second["PhysicalResourceId"], ["vm-102", "vm-103"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-102", "vm-103"]
+
+
+@pytest.mark.parametrize("update_back", [True, False])
+def test_without_rollback_updates_leave_what_the_stack_may_still_be_rolled_back_to(stack, update_back):
+    first = stack.create(["vm-101", "vm-102"])
+    stack.reached("CREATE_COMPLETE")
+    # A neighbour fails, rollback is off, and the next update goes on from the second set.
+    second = stack.update(first["PhysicalResourceId"], ["vm-102", "vm-103"])
+    stack.reached("UPDATE_FAILED")
+    third = stack.update(second["PhysicalResourceId"], ["vm-104"])
+    stack.reached("UPDATE_FAILED")
+    assert stack.evs.held() == ["vm-101", "vm-102", "vm-103", "vm-104"]
+    # Now it is rolled back to the last state in which all was well.
+    stack.reached("UPDATE_ROLLBACK_IN_PROGRESS")
+    if update_back:
+        back = stack.update(third["PhysicalResourceId"], ["vm-101", "vm-102"])
+        assert back["PhysicalResourceId"] == first["PhysicalResourceId"]
+    stack.named["Windows"] = first["PhysicalResourceId"]
+    for former in (third, second):
+        assert stack.delete(former["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-101", "vm-102"]
+    assert {change["vm_id"] for change in stack.evs.changes() if change["status"] == "DELETED"} == {"vm-103", "vm-104"}
+
+
+@pytest.mark.parametrize("why", ["nested", "DescribeStackResource", "DescribeStackEvents"])
+def test_where_it_is_not_certain_an_update_leaves_a_former_set(stack, why):
+    first = stack.create(["vm-101"])
+    second = stack.update(first["PhysicalResourceId"], ["vm-102"])
+    stack.reached("UPDATE_COMPLETE")
+    if why == "nested":
+        stack.parent_id = "arn:aws:cloudformation:us-east-1:000000000000:stack/parent/1"
+    else:
+        stack.denied.add(why)
+    event = stack.event("Update", ["vm-102", "vm-103"], physical_id=second["PhysicalResourceId"])
+    assert stack.deliver(stack.begun(event)).answer()["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-101", "vm-102", "vm-103"]
+
+
 def test_the_set_of_an_update_whose_answer_was_lost_goes_with_the_next_update(stack):
     first = stack.create(["vm-101"])
     stack.receiver.statuses[:] = [403]

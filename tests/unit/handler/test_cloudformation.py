@@ -82,7 +82,7 @@ def test_a_reason_is_bounded_where_it_is_made():
 
 
 def test_crhelpers_clients_timer_polling_and_random_ids_are_out():
-    resource = Resource(lambda *_: None, lambda _: Clock(lambda: 900_000), lambda *_: None, lambda: None)
+    resource = Resource(lambda *_: None, lambda _: Clock(lambda: 900_000), lambda *_: None, lambda: False)
     for client in ("_lambda_client", "_events_client", "_logs_client"):
         assert not hasattr(resource, client)
     resource._set_timeout()

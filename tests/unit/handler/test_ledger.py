@@ -77,7 +77,7 @@ holdings = st.builds(
 @given(holdings, vm_ids, st.booleans())
 def test_what_is_written_is_what_is_read(holding, declared, live):
     state = State(sequence=3, claims=7, holdings={HERE: holding})
-    state = state.declare("id", DeclaredSet("A", THERE, declared, "r", 1, live=live, heard=live, kept=not live))
+    state = state.declare("id", DeclaredSet("A", THERE, declared, "r", 1, live=live, kept=not live))
     state = state.admit("A", "r", "20261123T100000Z", 12.5).record("A", answer={"status": "FAILED"}, failing="why")
     assert _unpack(_pack(state)) == state
 
