@@ -25,7 +25,7 @@ demo: set-up ## See it work: the real cdk CLI against the local AWS, about 4 min
 	@python -m demo $(ARGS)
 
 test: set-up ## Run all tests, about 8 minutes
-	@python -m pytest -q -p tests.support.scheduling -n 5 -m "not slow" $(ARGS)
+	@python -m pytest -q -p tests.support.scheduling -n 5 $(ARGS)
 
 lint: set-up ## Check style and types
 	@ruff check --quiet .
@@ -44,10 +44,9 @@ local: set-up ## Start the local AWS and leave it running until Ctrl-C
 bench: set-up ## Measure: cold start, memory, thousands of VMs
 	@python -m benchmarks $(ARGS)
 
-soak: set-up ## Random histories with faults: HISTORIES (500), SECONDS or SEED; then what is too slow for make test
+soak: set-up ## Random histories with faults: HISTORIES (500), SECONDS or SEED
 	@python -m tests.soak $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SEED),--seed $(SEED))
-	@python -m pytest -q -n 2 -m slow $(ARGS)
 
 clean: ## Remove all that was set up or built
 	@rm -rf .venv .local node_modules cdk.out* build *.egg-info constructs/*.egg-info

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.cdk import Cdk, Done
+from demo.cdk import LIMIT, Cdk, Done
 from demo.observed import stack_status
 from local_aws import LocalAws, Settings
 from local_aws.evs_api import EvsControl
@@ -43,7 +43,8 @@ class Cloud:
 
     def deploy(self, variant: Variant, *options: str) -> Done:
         # Without a change set, which takes the CLI seconds; the tests of the app go through one.
-        return self.cdk("deploy", "--method", "direct", *options, app=self.synthesized(variant))
+        options = ("--method", "direct", *options)
+        return self.cdk("deploy", *options, app=self.synthesized(variant), limit=max(LIMIT, variant.timeout))
 
     def deployed(self, variant: Variant, *options: str) -> Done:
         done = self.deploy(variant, *options)

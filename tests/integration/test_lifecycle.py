@@ -344,6 +344,45 @@ class Lifecycle(RuleBasedStateMachine):
         self.delete(side, name, "made-up", first, connector, cleaning)
         side.stack.reached("UPDATE_COMPLETE")
 
+    @rule(which=stacks, name=names, second=vm_sets, third=vm_sets, connector=connectors,
+          end=st.sampled_from(["complete", "rollback", "rollback with update"]), trouble=troubles, fault=faults,
+          cleaning=troubles)  # fmt: skip
+    def updates_without_rollback(self, which, name, second, third, connector, end, trouble, fault, cleaning) -> None:
+        """A neighbour fails twice with rollback off; then all is well, or the stack goes back to where it began."""
+        side = self.sides[which]
+        foreign = self.foreign(side, connector)
+        second, third = second - foreign, third - foreign
+        if name not in side.resources or any(who == name for who, _ in side.retained) or not second or not third:
+            return
+        old = side.resources[name]
+        since = self.evs.changes()
+        ids = [old.physical_id]
+        for vm_ids in (second, third):
+            side.stack.reached("UPDATE_IN_PROGRESS")
+            answer = self.play(side, self.event(side, "Update", name, vm_ids, connector, ids[-1]), trouble, fault)
+            assert answer["Status"] == "SUCCESS", answer
+            ids.append(answer["PhysicalResourceId"])
+            side.stack.names(name, ids[-1])
+            side.stack.reached("UPDATE_FAILED")
+        made = [Declared(ids[1], second, connector), Declared(ids[2], third, connector)]
+        declared = {one.physical_id: one for one in (old, *made)}
+        if end == "complete":
+            side.stack.reached("UPDATE_IN_PROGRESS")
+            side.resources[name] = declared[ids[-1]]
+            side.stack.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+        else:
+            side.stack.reached("UPDATE_ROLLBACK_IN_PROGRESS")
+            if end == "rollback with update":
+                back = self.event(side, "Update", name, old.vm_ids, old.connector, ids[-1])
+                assert self.play(side, back, cleaning)["PhysicalResourceId"] == old.physical_id
+            side.stack.names(name, old.physical_id)
+        for one in declared.values():
+            if one.physical_id != side.resources[name].physical_id:
+                self.delete(side, name, one.physical_id, one.vm_ids, one.connector, cleaning)
+        side.stack.reached("UPDATE_COMPLETE" if end == "complete" else "UPDATE_ROLLBACK_COMPLETE")
+        if end != "complete":
+            self.unbroken(since, old.vm_ids, old.connector)
+
     @rule(vm_id=st.sampled_from(HEALTHY), connector=connectors)
     def entitle_by_hand(self, vm_id, connector) -> None:
         ours = (side.declared(connector) | side.left(connector) for side in self.sides)
