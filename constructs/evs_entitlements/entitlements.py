@@ -5,13 +5,17 @@ all constructs of a stack share that name the same environment and connector.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import jsii
-from aws_cdk import Aspects, Duration, IAspect, IResolvable, RemovalPolicy, Stack
+from aws_cdk import Annotations, Aspects, Duration, IAspect, IResolvable, RemovalPolicy, Stack
 from constructs import Construct, Dependable, IConstruct
 
 from evs_entitlements import validation
 from evs_entitlements.declared_set import DeclaredSet, Settings
+
+#: CloudFormation's default, and its limit.
+DEFAULT_TIMEOUT = Duration.hours(1)
 
 
 class WindowsServerEntitlements(Construct):
@@ -27,8 +31,9 @@ class WindowsServerEntitlements(Construct):
     the dependency holds for the whole set.
 
     Every value may be a token (of a CfnParameter, an import, another stack); tokens are checked at
-    deployment by the same rules. A literal environment and a token that turns out to be the same are two
-    sets: declare an environment in one way.
+    deployment by the same rules. What a token of the environment or the connector stands for is looked at when
+    the construct is made, since the set is known by it; so a Lazy has to know its value by then. A literal
+    environment and a token that turns out to be the same are two sets: declare an environment in one way.
 
     See https://docs.aws.amazon.com/evs/latest/userguide/ (Windows Server licensing).
     """
@@ -41,9 +46,9 @@ class WindowsServerEntitlements(Construct):
         environment_id: str,
         connector_id: str,
         vm_ids: Sequence[str],
-        adopt_existing: bool | IResolvable = False,
+        adopt_existing: bool | str | IResolvable = False,
         removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
-        timeout: Duration | None = None,
+        timeout: Duration = DEFAULT_TIMEOUT,
     ) -> None:
         """Declare entitlements.
 
@@ -60,8 +65,9 @@ class WindowsServerEntitlements(Construct):
             removal_policy: DESTROY (the default) removes the entitlements with the stack, or when a whole set leaves
                 it; RETAIN leaves them then, and you pay for them until you remove them. Either way a single VM that
                 leaves the set loses its entitlement, and a first deployment that is rolled back leaves none.
-            timeout: how long CloudFormation waits for one operation, in whole seconds from 30 seconds to 1
-                hour, which is the default and CloudFormation's limit.
+            timeout: how long CloudFormation waits for one operation, in whole seconds up to 1 hour, which is the
+                default and CloudFormation's limit. Below 30 seconds there is a warning: hardly anything can be
+                done in it.
 
         Raises:
             TypeError: a value is of a wrong type, such as a string in place of a list.
@@ -77,43 +83,67 @@ class WindowsServerEntitlements(Construct):
         declared = validation.parse_vm_ids(vm_ids)
         validation.check_adopt_existing(adopt_existing)
         validation.check_removal_policy(removal_policy)
-        # Made here, not in the signature: as a default value it would start the CDK's own process at import.
-        timeout = Duration.hours(1) if timeout is None else timeout
         validation.check_timeout(timeout)
+        if validation.is_short(timeout):
+            Annotations.of(self).add_warning_v2(
+                "evs-entitlements:shortTimeout",
+                f"timeout: got {timeout.to_seconds():g} seconds; a deployment that takes longer fails and is undone, "
+                f"and below {validation.TIMEOUT_SHORT_SECONDS} seconds hardly any is done in time",
+            )
         settings = Settings(adopt_existing, removal_policy, timeout)
         declared_set = DeclaredSet.of(Stack.of(self), environment_id, connector_id, settings)
         declared_set.declare(self.node.path, declared, settings)
-        Dependable.implement(self, _SharedResource(declared_set))
+        # For escape hatches; shared by all constructs of the set.
+        self.node.default_child = cast(Construct, declared_set.node.default_child)
+        for around in _scopes(self):
+            _WithSets.on(around).sets.append(declared_set)
         Aspects.of(self).add(_ForwardDependencies(declared_set))
 
 
-class _SharedResource(Dependable):
-    """To depend on the construct is to depend on the resource of its declared set."""
+def _scopes(construct: IConstruct) -> list[IConstruct]:
+    """Return a construct and those around it, from the inside out, up to its stack and without it."""
+    stack = Stack.of(construct).node.path
+    scopes = list(reversed(construct.node.scopes))
+    return scopes[: [scope.node.path for scope in scopes].index(stack)]
 
-    def __init__(self, declared_set: DeclaredSet) -> None:
+
+class _WithSets(Dependable):
+    """To depend on a construct is to depend on the resources of the sets that are declared in it, too.
+
+    The CDK would look for resources below it in the tree, where those of sets are not.
+    """
+
+    def __init__(self, before: Dependable) -> None:
         super().__init__()
-        self._declared_set = declared_set
+        self._before = before
+        self.sets: list[DeclaredSet] = []
+
+    @classmethod
+    def on(cls, scope: IConstruct) -> "_WithSets":
+        """Return that of a construct, put in place at the first call."""
+        found = Dependable.of(scope)
+        if isinstance(found, cls):
+            return found
+        made = cls(found)
+        Dependable.implement(scope, made)
+        return made
 
     @property
     def dependency_roots(self) -> list[IConstruct]:
-        return [self._declared_set]
+        return [*self._before.dependency_roots, *self.sets]
 
 
 @jsii.implements(IAspect)
 class _ForwardDependencies:
     """What the construct, or one around it, depends on, the resource of its declared set depends on.
 
-    As an aspect, because dependencies may be added until synth. The CDK would look for resources of the
-    construct below it in the tree, where there are none.
+    As an aspect, because dependencies may be added until synth.
     """
 
     def __init__(self, declared_set: DeclaredSet) -> None:
         self._declared_set = declared_set
 
     def visit(self, node: IConstruct) -> None:
-        stack = Stack.of(node)
-        for scope in reversed(node.node.scopes):
-            if scope.node.path == stack.node.path:
-                return
+        for scope in _scopes(node):
             for dependency in scope.node.dependencies:
                 self._declared_set.node.add_dependency(dependency)

@@ -84,15 +84,15 @@ def _sources(package: Path) -> dict[str, bytes]:
 
 def _handler_package() -> Path:
     # By its place relative to this file, not by its name: a CDK app may well have a `lambda_handler` of its
-    # own, which would come first on the import path. Beside this package when installed, one folder up in
-    # the source tree.
+    # own, which would come first on the import path. In this package when installed, two folders up in the
+    # source tree.
     here = Path(__file__).resolve().parent
-    for parent in (here.parent, here.parent.parent):
+    for parent in (here, here.parent.parent):
         package = parent / "lambda_handler"
         if (package / "__init__.py").exists():
             return package
     raise RuntimeError(
-        f"lambda_handler: found neither in {here.parent} nor in {here.parent.parent}; install evs-entitlements anew"
+        f"lambda_handler: found neither in {here} nor in {here.parent.parent}; install evs-entitlements anew"
     )
 
 

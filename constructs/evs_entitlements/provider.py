@@ -20,8 +20,9 @@ from constructs import Construct
 
 from evs_entitlements import lambda_code, service_model
 
-#: Id of the provider under its Stack. A contract: it is part of every logical id here.
-PROVIDER_ID = "EvsEntitlements"
+#: Id of the provider under its Stack. A contract: it is part of every logical id here. Not a name that a user would
+#: give a construct of their own there.
+PROVIDER_ID = "EvsEntitlementsProvider"
 #: Environment variable that tells the handler the name of its ledger table.
 LEDGER_TABLE_NAME = "LEDGER_TABLE_NAME"
 #: Memory of the function, in MB. Lambda gives CPU in proportion to it, and a request is mostly start-up.
@@ -116,7 +117,7 @@ class Provider(Construct):
                 environment.
         """
         stack = Stack.of(self)
-        policy_id = f"{PROVIDER_ID}{_alphanumeric(environment_id) if environment_id else 'AnyEnvironment'}Policy"
+        policy_id = f"EvsEntitlements{_alphanumeric(environment_id) if environment_id else 'AnyEnvironment'}Policy"
         found = stack.node.try_find_child(policy_id)
         if isinstance(found, iam.Policy):
             return found

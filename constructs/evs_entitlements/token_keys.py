@@ -26,14 +26,22 @@ def token_key(stack: Stack, token: object) -> str:
 
     The text of a token (`${Token[TOKEN.7]}`) counts tokens in the order of their construction, so it must
     not reach anything that lasts. Before synth a reference to another stack resolves to a mere `Ref` of a
-    logical id there; the paths of such stacks are part of the key, or resources with one logical id in two
+    logical id there; the names of such stacks are part of the key, or resources with one logical id in two
     stacks would be taken for the same.
     """
     value = canonical(stack.resolve(token))
     finder = _References()
     Tokenization.resolve(token, resolver=finder, scope=stack)
-    others = sorted({finder_path for finder_path in finder.stacks if finder_path != stack.node.path})
+    others = sorted({_name(other) for other in finder.stacks if other.node.path != stack.node.path})
     return f"{value} from {canonical(others)}" if others else value
+
+
+def _name(stack: Stack) -> str:
+    """Return the name of a stack, which it keeps where it moves in the app; of a nested one its path there, too."""
+    outer = stack
+    while outer.nested_stack_parent is not None:
+        outer = outer.nested_stack_parent
+    return outer.stack_name + stack.node.path.removeprefix(outer.node.path)
 
 
 def canonical(value: Any) -> str:
@@ -51,10 +59,10 @@ class _References(DefaultTokenResolver):
 
     def __init__(self) -> None:
         super().__init__(StringConcat())
-        self.stacks: list[str] = []
+        self.stacks: list[Stack] = []
 
     def resolve_token(self, t: IResolvable, context: IResolveContext, post_processor: IPostProcessor) -> Any:
         if Reference.is_reference(t):
             target = jsii.get(t, "target") if not isinstance(t, Reference) else t.target
-            self.stacks.append(Stack.of(target).node.path)
+            self.stacks.append(Stack.of(target))
         return super().resolve_token(t, context, post_processor)

@@ -25,8 +25,8 @@ VM_ID = re.compile(r"vm-[0-9]+")
 VM_ID_MAX_LENGTH = 1024
 #: CloudFormation's limit of ServiceTimeout, in seconds.
 TIMEOUT_MAX_SECONDS = 3600
-#: Below this the function could not start, ask EVS and undo before CloudFormation gives up, in seconds.
-TIMEOUT_MIN_SECONDS = 30
+#: Below this the function can hardly start, ask EVS and undo before CloudFormation gives up, in seconds.
+TIMEOUT_SHORT_SECONDS = 30
 #: So many wrong VM ids are named one by one in an error; the rest are counted.
 NAMED_VM_IDS = 10
 # A wrong value may be a whole file pasted by mistake: an error shows its beginning.
@@ -47,9 +47,27 @@ class VmIds:
 
 
 def is_token(value: object) -> TypeGuard[str | IResolvable]:
-    """Tell whether `value` is a token in place of one value: an encoded string or an IResolvable."""
+    """Tell whether `value` stands for one value that is known later.
+
+    That is an encoded string, an IResolvable, or a string with a dynamic reference, which CloudFormation resolves.
+    """
     # Anything else is not offered to Token: each call crosses to the CDK's own process.
-    return (isinstance(value, str) or hasattr(value, "resolve")) and Token.is_unresolved(value)
+    if isinstance(value, str):
+        return is_dynamic_reference(value) or bool(Token.is_unresolved(value))
+    return _is_resolvable(value) and bool(Token.is_unresolved(value))
+
+
+def is_dynamic_reference(value: object) -> bool:
+    """Tell whether a string has a dynamic reference of CloudFormation's in it.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html
+    """
+    return isinstance(value, str) and "{{resolve:" in value
+
+
+def _is_resolvable(value: object) -> bool:
+    # Not by `resolve` alone, which paths have, too.
+    return hasattr(value, "resolve") and hasattr(value, "to_string")
 
 
 def check_id(name: str, value: object, pattern: re.Pattern[str]) -> None:
@@ -72,7 +90,7 @@ def parse_vm_ids(value: object) -> VmIds:
         TypeError: not a list.
         ValueError: an empty list, or elements that are neither VM ids nor tokens.
     """
-    if hasattr(value, "resolve") and Token.is_unresolved(value):
+    if _is_resolvable(value) and Token.is_unresolved(value):
         value = [value]
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise TypeError(
@@ -132,22 +150,28 @@ def check_removal_policy(value: object) -> None:
 def check_timeout(value: object) -> None:
     """Check `timeout`, in whole seconds.
 
-    The upper limit is CloudFormation's own:
+    The limits are CloudFormation's own:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudformation-customresource.html
 
     Raises:
         TypeError: not a Duration.
-        ValueError: not whole seconds, or outside of TIMEOUT_MIN_SECONDS to
-            TIMEOUT_MAX_SECONDS.
+        ValueError: not whole seconds, or outside of 1 to TIMEOUT_MAX_SECONDS.
     """
-    expected = f"expected a Duration of whole seconds from {TIMEOUT_MIN_SECONDS} seconds to 1 hour"
+    expected = "expected a Duration of whole seconds from 1 second to 1 hour"
     if not isinstance(value, Duration):
         raise TypeError(f"timeout: got {shown(value)} ({type(value).__name__}), {expected}")
     if value.is_unresolved():
+        if value.unit_label() != "seconds":
+            raise ValueError(f"timeout: got a token of {value.unit_label()}, {expected} or a token of seconds")
         return
-    milliseconds = value.to_milliseconds()
-    if not TIMEOUT_MIN_SECONDS * 1000 <= milliseconds <= TIMEOUT_MAX_SECONDS * 1000 or milliseconds % 1000:
-        raise ValueError(f"timeout: got {milliseconds / 1000:g} seconds, {expected}")
+    seconds = value.to_seconds(integral=False)
+    if not 1 <= seconds <= TIMEOUT_MAX_SECONDS or seconds != int(seconds):
+        raise ValueError(f"timeout: got {seconds:g} seconds, {expected}")
+
+
+def is_short(timeout: Duration) -> bool:
+    """Tell whether a timeout leaves no room for a cold start, a look at EVS and an undo."""
+    return not timeout.is_unresolved() and timeout.to_seconds() < TIMEOUT_SHORT_SECONDS
 
 
 def shown(value: object) -> str:

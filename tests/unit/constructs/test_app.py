@@ -71,6 +71,8 @@ def test_file_of_vm_ids(tmp_path: Path) -> None:
         ({"vmIds": None}, "vmIds: got nothing, expected a value: add -c vmIds=vm-101,vm-102 (or -c vmIdsFile=vms.txt)"),
         ({"vmIdsFile": "vms.txt"}, "vmIds and vmIdsFile: got both"),
         ({"vmIds": None, "vmIdsFile": "none.txt"}, "vmIdsFile: got 'none.txt' (No such file or directory), expected"),
+        ({"vmIds": None, "vmIdsFile": "a\0b"}, "vmIdsFile: got 'a\\x00b' (embedded null byte), expected"),
+        ({"vmIds": " , "}, "vmIds: got ' , ', which has no VM id, expected one or more; to entitle no VM at all: cdk"),
         ({"adoptExisting": "yes"}, "adoptExisting: got 'yes', expected true or false"),
         ({"retain": 1}, "retain: got 1, expected true or false"),
         ({"timeoutMinutes": "61"}, "timeoutMinutes: got '61', expected a whole number from 1 to 60"),
@@ -111,6 +113,22 @@ def test_file_that_is_no_text(tmp_path: Path) -> None:
 def test_wrong_run_is_one_line_and_exit_code_1(tmp_path: Path, context: dict[str, object], line: str) -> None:
     result = run(tmp_path, context)
     assert (result.returncode, result.stdout, result.stderr) == (1, "", f"{line}\n")
+
+
+def test_a_node_that_cannot_be_started_is_one_line(tmp_path: Path) -> None:
+    result = run(tmp_path, GOOD, JSII_NODE="/nowhere/node")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "/nowhere/node" in result.stderr
+
+
+def test_an_old_cdk_library_is_named(tmp_path: Path) -> None:
+    metadata = tmp_path / "site" / "aws_cdk_lib-2.100.0.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text("Metadata-Version: 2.1\nName: aws-cdk-lib\nVersion: 2.100.0\n")
+    result = run(tmp_path, GOOD, PYTHONPATH=str(tmp_path / "site"))
+    assert result.stderr.startswith("error: aws-cdk-lib: got 2.100.0, expected 2.275.0 or newer")
+    assert result.returncode == 1
 
 
 def test_wrong_ids_of_a_file_are_told_by_its_name(tmp_path: Path) -> None:

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Any
 import jsii
 import pytest
 from aws_cdk import (
+    CfnDynamicReference,
+    CfnDynamicReferenceService,
     CfnParameter,
     CfnResource,
     Duration,
     Fn,
+    IStableAnyProducer,
+    IStableListProducer,
+    IStableNumberProducer,
     IStableStringProducer,
     Lazy,
     NestedStack,
+    RemovalPolicies,
     RemovalPolicy,
     Stack,
     Stage,
@@ -29,13 +35,32 @@ if TYPE_CHECKING:
 LOGICAL_ID = "EvsEntitlementsEnvabcde12345Cnctrabcde12345"
 
 
-@jsii.implements(IStableStringProducer)
-class Text:
-    def __init__(self, text: str) -> None:
-        self.text = text
+class Later:
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
-    def produce(self) -> str:
-        return self.text
+    def produce(self) -> Any:
+        return self.value
+
+
+@jsii.implements(IStableStringProducer)
+class Text(Later):
+    pass
+
+
+@jsii.implements(IStableNumberProducer)
+class Number(Later):
+    pass
+
+
+@jsii.implements(IStableAnyProducer)
+class Value(Later):
+    pass
+
+
+@jsii.implements(IStableListProducer)
+class Ids(Later):
+    pass
 
 
 def whole(synth: Synth) -> None:
@@ -80,7 +105,7 @@ def test_resource_says_what_is_declared(synth: Synth) -> None:
     ((logical_id, resource),) = synth.entitlements().items()
     assert logical_id == LOGICAL_ID
     properties = dict(resource["Properties"])
-    assert properties.pop("ServiceToken") == {"Fn::GetAtt": ["EvsEntitlementsFunction52E29158", "Arn"]}
+    assert properties.pop("ServiceToken") == {"Fn::GetAtt": ["EvsEntitlementsProviderFunction2604F955", "Arn"]}
     assert properties == {
         "EnvironmentId": "env-abcde12345",
         "ConnectorId": "cnctr-abcde12345",
@@ -197,6 +222,52 @@ class TestTokens:
         with pytest.raises(ValueError, match=r"environment_id: got 'env-1', expected .* env-"):
             synth.declare(synth.stack, "A", "vm-1", environment_id=Lazy.string(Text("env-1")))
 
+    def test_a_lazy_list_is_what_it_is_at_synth(self, synth: Synth) -> None:
+        lists = [["vm-1"], ["vm-1"]]
+        for number, declared in enumerate(lists):
+            synth.declare(synth.stack, f"W{number}", vm_ids=Lazy.list(Ids(declared)))
+        lists[0].append("vm-2")
+        lists[1].append("vm-3")
+        assert synth.entitlements()[LOGICAL_ID]["Properties"]["VmIds"] == [["vm-1", "vm-2"], ["vm-1", "vm-3"]]
+
+    def test_what_is_declared_after_a_synth_is_in_the_next_one(self, synth: Synth) -> None:
+        synth.declare(synth.stack, "A", "vm-1")
+        assert synth.entitlements()[LOGICAL_ID]["Properties"]["VmIds"] == ["vm-1"]
+        synth.declare(synth.stack, "B", "vm-2")
+        assert synth.entitlements()[LOGICAL_ID]["Properties"]["VmIds"] == ["vm-1", "vm-2"]
+
+    @pytest.mark.parametrize("raw", [True, False])
+    def test_dynamic_references_are_tokens(self, synth: Synth, raw: bool) -> None:
+        def reference(name: str) -> str:
+            key = CfnDynamicReference(CfnDynamicReferenceService.SSM, name)
+            return f"{{{{resolve:ssm:{name}}}}}" if raw else key.to_string()
+
+        synth.declare(
+            synth.stack, "A", "vm-1", reference("/vm"), environment_id=reference("/environment"),
+            connector_id=reference("/connector"),
+        )  # fmt: skip
+        ((logical_id, resource),) = synth.entitlements().items()
+        assert resource["Properties"]["EnvironmentId"] == "{{resolve:ssm:/environment}}"
+        assert resource["Properties"]["VmIds"] == ["vm-1", "{{resolve:ssm:/vm}}"]
+        assert "EvsEntitlementsAnyEnvironmentPolicy" in " ".join(resource["DependsOn"])
+        assert logical_id.startswith("EvsEntitlementsEnvToken")
+
+    def test_the_logical_id_outlives_a_move_of_the_stacks_in_the_app(self, new_synth: Callable[..., Synth]) -> None:
+        def build(synth: Synth, scope: Construct) -> list[str]:
+            source = CfnResource(Stack(scope, "Source", stack_name="source"), "Environment", type="AWS::Test::E")
+            user = Stack(scope, "User", stack_name="user")
+            synth.declare(user, "Windows", "vm-1", environment_id=source.ref)
+            return [child.node.id for child in user.node.children if "Token" in child.node.id]
+
+        plain, staged = new_synth(), new_synth()
+        assert build(plain, plain.app) == build(staged, Stage(staged.app, "Stage"))
+
+    def test_a_token_that_stands_for_the_same_as_a_literal_agrees_with_it(self, synth: Synth) -> None:
+        synth.declare(synth.stack, "A", "vm-1", adopt_existing=True, timeout=Duration.seconds(300))
+        adopt, seconds = Lazy.any(Value(True)), Lazy.number(Number(300))
+        synth.declare(synth.stack, "B", "vm-2", adopt_existing=adopt, timeout=Duration.seconds(seconds))
+        assert synth.entitlements()[LOGICAL_ID]["Properties"]["VmIds"] == ["vm-1", "vm-2"]
+
     def test_adopt_existing_and_timeout(self, synth: Synth) -> None:
         adopt = CfnParameter(synth.stack, "Adopt")
         seconds = CfnParameter(synth.stack, "Seconds", type="Number").value_as_number
@@ -220,6 +291,12 @@ class TestRemovalPolicy:
             "RetainExceptOnCreate",
             "Delete",
         )
+
+    @pytest.mark.parametrize("method", ["retain", "retain_on_update_or_delete", "destroy"])
+    def test_an_aspect_of_the_app_keeps_no_vm_that_leaves_the_set(self, synth: Synth, method: str) -> None:
+        synth.declare(synth.stack, "Windows", "vm-1")
+        getattr(RemovalPolicies.of(synth.app), method)()
+        assert synth.entitlements()[LOGICAL_ID]["UpdateReplacePolicy"] == "Delete"
 
 
 @pytest.mark.parametrize(
@@ -261,6 +338,28 @@ class TestDependencies:
         CfnResource(synth.stack, "After", type="AWS::Test::After").node.add_dependency(entitlements)
         assert synth.template()["Resources"]["After"]["DependsOn"] == [LOGICAL_ID]
 
+    @pytest.mark.parametrize("other", [False, True])
+    def test_what_depends_on_a_construct_around_it_depends_on_it_too(self, synth: Synth, other: bool) -> None:
+        outer = Construct(synth.stack, "Outer")
+        inner = Construct(outer, "Inner")
+        synth.declare(inner, "Windows", "vm-1")
+        synth.declare(inner, "Elsewhere", "vm-1", connector_id="cnctr-zzzzz99999")
+        if other:
+            CfnResource(inner, "Other", type="AWS::Test::Other")
+        CfnResource(synth.stack, "After", type="AWS::Test::After").node.add_dependency(outer)
+        depends = synth.template()["Resources"]["After"]["DependsOn"]
+        sets = [LOGICAL_ID, "EvsEntitlementsEnvabcde12345Cnctrzzzzz99999"]
+        assert [name for name in depends if not name.startswith("OuterInnerOther")] == sets
+        assert len(depends) == 2 + other
+
+    def test_what_a_subclass_adds_counts_too(self, synth: Synth) -> None:
+        entitlements = synth.declare(synth.stack, "Windows", "vm-1")
+        CfnResource(entitlements, "More", type="AWS::Test::More")
+        CfnResource(synth.stack, "After", type="AWS::Test::After").node.add_dependency(entitlements)
+        depends = synth.template()["Resources"]["After"]["DependsOn"]
+        assert LOGICAL_ID in depends
+        assert len(depends) == 2
+
     @pytest.mark.parametrize("of_parent", [False, True])
     def test_what_the_construct_or_one_around_it_depends_on_comes_first(self, synth: Synth, of_parent: bool) -> None:
         parent = Construct(synth.stack, "Parent")
@@ -273,3 +372,17 @@ class TestDependencies:
         first = synth.declare(synth.stack, "A", "vm-1")
         synth.declare(synth.stack, "B", "vm-2").node.add_dependency(first)
         assert LOGICAL_ID not in synth.entitlements()[LOGICAL_ID]["DependsOn"]
+
+
+@pytest.mark.parametrize("name", ["EvsEntitlements", "WindowsServerEntitlements", "Provider", "Ledger"])
+def test_the_construct_may_have_any_name_that_a_user_would_give_it(synth: Synth, name: str) -> None:
+    synth.declare(synth.stack, name, "vm-1")
+    assert list(synth.entitlements()) == [LOGICAL_ID]
+
+
+def test_the_resource_can_be_reached_for_what_the_construct_has_no_property_for(synth: Synth) -> None:
+    entitlements = synth.declare(synth.stack, "Windows", "vm-1")
+    resource = entitlements.node.default_child
+    assert isinstance(resource, CfnResource)
+    resource.add_metadata("Owner", "licensing")
+    assert synth.entitlements()[LOGICAL_ID]["Metadata"]["Owner"] == "licensing"

@@ -6,6 +6,9 @@ import gzip
 import io
 import json
 import os
+import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,3 +211,29 @@ def described(shape: Any, within: AbstractSet[str] = frozenset()) -> Any:
     if shape.type_name == "map":
         return (shape.type_name, described(shape.key, within), described(shape.value, within))
     return (shape.type_name, shape.metadata)
+
+
+def test_an_installed_wheel_stages_the_same_and_brings_no_package_of_a_common_name(tmp_path: Path) -> None:
+    source, wheels, site = tmp_path / "source", tmp_path / "wheels", tmp_path / "site"
+    for name in ("constructs", "lambda_handler"):
+        shutil.copytree(PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, source)
+    wheel = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels)]
+    subprocess.run([sys.executable, "-m", "pip", *wheel, str(source)], check=True, capture_output=True)
+    (built,) = wheels.iterdir()
+    with zipfile.ZipFile(built) as archive:
+        archive.extractall(site)
+    assert {path.name.partition("-")[0] for path in site.iterdir()} == {"evs_entitlements"}
+    # Another project's package of that name does not matter.
+    (site / "lambda_handler").mkdir()
+    (site / "lambda_handler" / "__init__.py").write_text("raise RuntimeError")
+    script = (
+        "import sys, json; sys.path.insert(0, sys.argv[1])\n"
+        "from evs_entitlements import lambda_code\n"
+        "assert lambda_code.__file__.startswith(sys.argv[1])\n"
+        "print(json.dumps({name: content.decode() for name, content in lambda_code.staged_files().items()}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(site)], cwd=tmp_path, check=True, capture_output=True)
+    staged = {name: content.decode() for name, content in staged_files().items()}
+    assert json.loads(done.stdout) == staged

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk import CfnParameter, Duration, RemovalPolicy
+from aws_cdk.assertions import Annotations, Match
 
 from evs_entitlements.declared_set import EVENT_BYTES, EVENT_RESERVE_BYTES
 from evs_entitlements.validation import VM_ID_MAX_LENGTH
@@ -69,20 +71,39 @@ def test_wrong_value_is_named(synth: Synth, name: str, value: object, error: typ
     [
         (Duration.seconds(3601), "3601 seconds"),
         (Duration.days(1), "86400 seconds"),
-        (Duration.seconds(29), "29 seconds"),
+        (Duration.seconds(0), "0 seconds"),
         (Duration.millis(60_500), "60.5 seconds"),
+        (Duration.minutes(1 / 7), "8.57143 seconds"),
     ],
 )
 def test_timeout_out_of_range_is_refused(synth: Synth, timeout: Duration, came: str) -> None:
     with pytest.raises(
-        ValueError, match=f"timeout: got {came}, expected a Duration of whole seconds from 30 seconds to 1 hour"
+        ValueError, match=f"timeout: got {came}, expected a Duration of whole seconds from 1 second to 1 hour"
     ):
         synth.declare(synth.stack, "Windows", "vm-1", timeout=timeout)
 
 
-@pytest.mark.parametrize("timeout", [Duration.seconds(30), Duration.hours(1), Duration.millis(61_000)])
+@pytest.mark.parametrize("timeout", [Duration.seconds(1), Duration.hours(1), Duration.millis(61_000)])
 def test_timeout_at_the_limits_is_taken(synth: Synth, timeout: Duration) -> None:
     synth.declare(synth.stack, "Windows", "vm-1", timeout=timeout)
+
+
+@pytest.mark.parametrize(("seconds", "warned"), [(29, True), (30, False)])
+def test_a_timeout_in_which_hardly_anything_can_be_done_is_warned_of(synth: Synth, seconds: int, warned: bool) -> None:
+    synth.declare(synth.stack, "Windows", "vm-1", timeout=Duration.seconds(seconds))
+    found = Annotations.from_stack(synth.stack).find_warning("/Stack/Windows", Match.string_like_regexp("timeout: got"))
+    assert bool(found) == warned
+
+
+def test_a_timeout_that_is_a_token_has_to_be_one_of_seconds(synth: Synth) -> None:
+    minutes = CfnParameter(synth.stack, "Minutes", type="Number").value_as_number
+    with pytest.raises(ValueError, match=r"timeout: got a token of minutes, expected .* or a token of seconds"):
+        synth.declare(synth.stack, "Windows", "vm-1", timeout=Duration.minutes(minutes))
+
+
+def test_a_path_is_no_token(synth: Synth) -> None:
+    with pytest.raises(ValueError, match=r"environment_id: got PosixPath\('env'\), expected"):
+        synth.declare(synth.stack, "Windows", "vm-1", environment_id=Path("env"))
 
 
 def test_string_token_in_place_of_the_list_is_refused(synth: Synth) -> None:
