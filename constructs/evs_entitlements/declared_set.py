@@ -37,7 +37,8 @@ from evs_entitlements.validation import (
 
 #: Type of the custom resource. A contract: CloudFormation does not change the type of a resource.
 RESOURCE_TYPE = "Custom::EvsWindowsServerEntitlements"
-#: The event that CloudFormation hands to the function asynchronously, at most, in bytes.
+#: The event that CloudFormation is sure to hand to the function asynchronously, at most, in bytes: Lambda's limit for
+#: long. Lambda takes 1 MB of late, but what CloudFormation hands over is not documented.
 #: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 EVENT_BYTES = 256 * 1024
 #: Set aside in the event for all but the VM ids: ResponseURL, ARNs, the other properties, a hand-over's
