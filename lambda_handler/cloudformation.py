@@ -10,7 +10,6 @@ is declared makes a declared set immutable, and leaves the ordering to CloudForm
 
 import calendar
 import hashlib
-import http.client
 import json
 import os
 import re
@@ -20,12 +19,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from .clients import trust
 from .clock import Clock
 from .errors import HandOver
 from .helper import CfnResource
 from .log import logger, set_up
 from .properties import Connector
+from .sending import put
 from .text import clipped, natural
 
 #: crhelper makes three clients for a polling that is not used here; this is its own switch for leaving them out.
@@ -127,58 +126,7 @@ def failed_request(physical_id: str) -> tuple[int, str] | None:
     return (int(match[1]), match[2]) if match else None
 
 
-# --- the answer's way ----------------------------------------------------------------------------------------------
-
-
-def put(url: str, body: bytes, clock: Clock, give_up_at: float, is_overtaken: Callable[[], bool]) -> None:
-    """PUT an answer; retried on 5xx and broken connections, given up on 4xx and once a newer request has come.
-
-    Raises
-    ------
-    HandOver
-        This invocation ends before it is in; a fresh one may go on.
-    """
-    parts = urlsplit(url)
-    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    delay = 0.5
-    while True:
-        if is_overtaken():
-            logger.warning("no answer: CloudFormation has issued a newer request for this resource")
-            return
-        try:
-            status = _put_once(parts.scheme, parts.netloc, path, body)
-        except (OSError, http.client.HTTPException) as error:
-            # Not its text: some carry the address.
-            logger.warning("the answer could not be sent (%s); trying again", type(error).__name__)
-        else:
-            if status < 300:
-                logger.info("CloudFormation has the answer")
-                return
-            if 400 <= status < 500 and status not in (408, 429):
-                logger.error("CloudFormation refuses the answer with HTTP %d; it is given up", status)
-                return
-            logger.warning("the answer met HTTP %d; trying again", status)
-        if clock.now() > give_up_at:
-            logger.error("the answer is given up: its address has expired")
-            return
-        clock.pause(delay)
-        delay = min(delay * 2, 15.0)
-
-
-def _put_once(scheme: str, host: str, path: str, body: bytes) -> int:
-    connection: http.client.HTTPConnection
-    if scheme == "https":
-        connection = http.client.HTTPSConnection(host, timeout=10, context=trust())
-    else:
-        connection = http.client.HTTPConnection(host, timeout=10)
-    try:
-        # The signature covers an empty Content-Type.
-        connection.request("PUT", path, body, {"Content-Type": "", "Content-Length": str(len(body))})
-        response = connection.getresponse()
-        response.read()
-        return response.status
-    finally:
-        connection.close()
+# --- the answer ----------------------------------------------------------------------------------------------------
 
 
 def body_of(answer: dict[str, Any]) -> bytes:

@@ -31,7 +31,7 @@ def interrupt(at):
     """Send this process a signal, or raise, before or after its n-th AWS call, or the PUT of its answer (0)."""
     import botocore.client
 
-    import lambda_handler.cloudformation as cloudformation
+    import lambda_handler.sending as sending
 
     number, when, name = at
     sent = []
@@ -56,7 +56,7 @@ def interrupt(at):
         return wrapped
 
     botocore.client.BaseClient._make_api_call = around(botocore.client.BaseClient._make_api_call, True)
-    cloudformation._put_once = around(cloudformation._put_once, False)
+    sending._put_once = around(sending._put_once, False)
 
 
 def run(job, handler):
