@@ -86,10 +86,11 @@ class Entitling:
         if departure >= turn.work_by:
             raise Failure(f"time is up: {count(len(batch))} not created yet: {some(batch)}. {self._so_far()}".rstrip())
         self._claim(frozenset(batch), departure)
-        send_by = departure + SEND_WITHIN
+        send_by = departure + min(turn.send_within, SEND_WITHIN)
         try:
             answered = turn.evs.create(self._connector, batch, send_by)
         except TooLate:
+            turn.held_up()
             self._arrive()
             queue.appendleft(batch)
         except Unanswered as error:
@@ -106,11 +107,18 @@ class Entitling:
                 raise not_found(error, self._connector) from error
             self._take_apart(error, batch, queue)
         else:
-            # The list may lag behind: for a while, that a VM is not on it means nothing.
-            self._flights.append(turn.depart(frozenset(batch), LIST_LAG, answered=True))
+            # The list may lag behind: for a while, that a VM is not on it means nothing. And an entitlement that it
+            # shows is no sign, then, that another call for the VM, which was never answered, has taken effect.
+            self._flights.append(turn.depart(frozenset(batch), self._lag(frozenset(batch)), answered=True))
             self._arrive()
             turn.patience.fine()
             self._made(batch, answered)
+
+    def _lag(self, batch: VmIds) -> float:
+        now, by = self._turn.clock.now(), self._turn.by
+        of_others = (one for one in self._turn.state.holding(self._connector).creating if one.by != by)
+        unanswered = (one for one in (*self._flights, *of_others) if not one.answered and one.vm_ids & batch)
+        return max([LIST_LAG, *(one.until - now for one in unanswered)])
 
     def _made(self, batch: tuple[str, ...], answered: Rows) -> None:
         now = self._turn.clock.now()

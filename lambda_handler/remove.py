@@ -5,7 +5,7 @@ whether the batch is still in no set. What was adopted is removed only where it 
 operation completed, else it is given back: left entitled, out of the ledger, logged.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -106,9 +106,12 @@ class _Removal:
             if not self.targets():
                 return
             if self._turn.clock.now() >= self._until:
+                creating = self._creating()
                 for vm_id in self.targets():
-                    row = rows.get(vm_id)
-                    self.left[vm_id] = f"still {row.status}" if row else "a call to create it may still take effect"
+                    if (row := rows.get(vm_id)) is not None:
+                        self.left[vm_id] = f"still {row.status}"
+                    elif vm_id in creating:
+                        self.left[vm_id] = "a call to create it may still take effect"
                 return
             self._wait()
 
@@ -122,7 +125,7 @@ class _Removal:
         self._listed |= present.keys()
         self._held |= {vm_id for vm_id, row in present.items() if row.held}
         # Failed, or removed by EVS, and EVS has taken the call to delete it: there is nothing left to pay for.
-        self._empty(vm_id for vm_id, row in present.items() if vm_id in self._asked and not row.held)
+        self._empty({vm_id for vm_id, row in present.items() if vm_id in self._asked and not row.held} - landing)
         self._delete(self._ready(present, now))
         return rows
 
@@ -138,18 +141,35 @@ class _Removal:
         return absent - before - self._asked
 
     def _landing(self) -> VmIds:
-        """Return the VMs of which the list does not say all yet.
+        """Return the VMs of which the list does not say all yet, since a call may still take effect."""
+        return self._creating() | self._removing()
 
-        A call that was never answered may still take effect, unless one entitlement was seen for it; one that was
+    def _creating(self) -> VmIds:
+        """Return the VMs for which a CreateEntitlement may still take effect, or show.
+
+        One that was never answered may, unless it is the only one and an entitlement was seen for it; one that was
         answered may not be listed yet.
         """
         now, holding = self._turn.clock.now(), self._holding
         unanswered = holding.landings(now, answered=False)
         answered = holding.landings(now, answered=True)
         return frozenset(
-            {vm_id for vm_id, calls in unanswered.items() if calls > (vm_id in self._held)}
+            {vm_id for vm_id, calls in unanswered.items() if calls + answered[vm_id] > (vm_id in self._held)}
             | (answered.keys() - self._listed)
         )
+
+    def _removing(self) -> VmIds:
+        """Return the VMs for which a DeleteEntitlement that was never answered may still take effect.
+
+        It would hit whoever entitles the VM after this request has succeeded. Where EVS has taken no call of ours, the
+        only one explains that the VM has gone.
+        """
+        now, by = self._turn.clock.now(), self._turn.by
+        flights = [*self._flights, *(flight for flight in self._holding.removing if flight.by != by)]
+        calls = Counter(
+            vm_id for flight in flights if flight.until > now and not flight.answered for vm_id in flight.vm_ids
+        )
+        return frozenset(vm_id for vm_id, count in calls.items() if count > (vm_id not in self._asked))
 
     def _wait(self) -> None:
         now = self._turn.clock.now()
@@ -219,8 +239,9 @@ class _Removal:
             return
         batch = batches(wanted)[0]
         try:
-            answered = turn.evs.delete(self._connector, batch, departure + SEND_WITHIN)
+            answered = turn.evs.delete(self._connector, batch, departure + min(turn.send_within, SEND_WITHIN))
         except TooLate:
+            turn.held_up()
             self._arrive()
             queue.appendleft(batch)
         except Unanswered as error:

@@ -19,6 +19,9 @@ from .log import logger
 from .properties import Connector
 from .stack import Stack
 
+#: At first a call that changes something leaves within so many seconds, or is announced anew: a newer request may have
+#: come while the process was held up. Where that happens because all is slow, it gets longer.
+SEND_AT_ONCE = 0.25
 #: How often a look begins anew because EVS no longer takes its page token.
 LOOKS_ANEW = 3
 
@@ -43,6 +46,8 @@ class Turn:
         The request is being undone.
     admitted
         The ledger has had this request as the newest of its logical id.
+    send_within
+        A call that changes something leaves so many seconds after the ledger was told, or the ledger is told again.
     """
 
     request: Request
@@ -57,6 +62,7 @@ class Turn:
     answer_by: float
     failing: bool = False
     admitted: bool = False
+    send_within: float = SEND_AT_ONCE
     by: str = field(default_factory=lambda: uuid4().hex[:12])
     creating: dict[Connector, tuple[Flight, ...]] = field(default_factory=dict)
     removing: dict[Connector, tuple[Flight, ...]] = field(default_factory=dict)
@@ -141,6 +147,10 @@ class Turn:
     def reload(self) -> None:
         """Read the ledger again, and see whether the turn is still ours."""
         self._check(self.table.load(self.answer_by))
+
+    def held_up(self) -> None:
+        """Note that a call did not leave in time."""
+        self.send_within *= 3
 
     def note_empty(self, connector: Connector, vm_ids: VmIds) -> None:
         """Remember that VMs hold nothing, for the next write."""

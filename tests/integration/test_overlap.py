@@ -257,6 +257,52 @@ def test_an_answer_that_is_still_being_sent_when_a_newer_request_comes_is_given_
     assert stack.evs.held() == []
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_creation_still_in_the_air_is_awaited_by_the_delete_of_the_same_set_made_anew(stack, killed):
+    hold = stack.evs.fault("hold", operations=["CreateEntitlement"])
+    older = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]))
+    stack.evs.wait_held(hold)
+    if killed:
+        older.invocation.kill()
+    newer = stack.create(["vm-101", "vm-102"])
+    assert newer["Status"] == "SUCCESS"
+    release = threading.Timer(2.0, stack.evs.release, [hold])
+    release.start()
+    assert stack.delete(newer["PhysicalResourceId"])["Status"] == "SUCCESS"
+    release.join()
+    stack.settle()
+    assert stack.evs.held() == []
+    ledger_agrees(stack)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_deletion_still_in_the_air_is_awaited_so_that_it_hits_nobody_who_comes_next(stack, killed):
+    created = stack.create(["vm-101", "vm-102"])
+    hold = stack.evs.fault("hold", operations=["DeleteEntitlement"])
+    older = stack.deliver(stack.event("Delete", ["vm-101"], physical_id=created["PhysicalResourceId"]))
+    stack.evs.wait_held(hold)
+    if killed:
+        older.invocation.kill()
+    release = threading.Timer(2.0, stack.evs.release, [hold])
+    release.start()
+    assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
+    stack.evs.entitle(["vm-101", "vm-102"])
+    release.join()
+    stack.settle()
+    assert stack.evs.held() == ["vm-101", "vm-102"]
+
+
+def test_a_process_held_up_between_ledger_and_call_does_not_call_any_more(stack):
+    older = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]), at=(4, "after", "SIGSTOP"))
+    assert older.invocation.stopped()
+    assert stack.create(["vm-101", "vm-102"])["Status"] == "SUCCESS"
+    time.sleep(0.3)
+    older.invocation.go_on()
+    older.unanswered()
+    assert len(stack.evs.calls("CreateEntitlement")) == 1
+    ledger_agrees(stack)
+
+
 def test_interleaved_by_threads_many_requests_of_one_resource(stack):
     """CloudFormation never does this to one resource, but the fence must hold."""
     stack.evs.set(create_latency=0.2)
