@@ -5,14 +5,15 @@ whether the batch is still in no set. What was adopted is removed only where it 
 operation completed, else it is given back: left entitled, out of the ledger, logged.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from .aws import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
 from .errors import Failure, LedgerFailure
-from .evs import LANDS_WITHIN, SEND_WITHIN, Row, Rows, TooLate, named
-from .ledger import NONE, Flight, Holding, State, VmIds
+from .evs import LANDS_WITHIN, SEND_WITHIN, Rows, TooLate, named
+from .landing import Landing
+from .ledger import Flight, Holding, State, VmIds
 from .log import logger
 from .properties import Connector
 from .text import batches, some
@@ -71,13 +72,10 @@ class _Removal:
         self._until = until
         self._settle_by = turn.clock.now() + (until - turn.clock.now()) * SETTLE
         self.left: dict[str, str] = {}
-        self._flights: list[Flight] = []
+        self._landing = Landing(turn, connector)
+        self._rows: Rows = {}
         self._not_before: dict[str, float] = {}
         self._refused_since: dict[str, float] = {}
-        self._asked: set[str] = set()
-        self._listed: set[str] = set()
-        self._missed: VmIds = NONE
-        self._held: set[str] = set()
         self._certain: set[float] = set()
         self._looks = 0
         self._told = turn.clock.now()
@@ -98,7 +96,7 @@ class _Removal:
             if not (targets := self.targets()):
                 return
             try:
-                rows = self._round(targets)
+                self._round(targets)
             except NotFound:
                 # The environment or the connector is gone, and every entitlement of it.
                 self._empty(self.targets())
@@ -106,70 +104,21 @@ class _Removal:
             if not self.targets():
                 return
             if self._turn.clock.now() >= self._until:
-                creating = self._creating()
+                creating = self._landing.creating()
                 for vm_id in self.targets():
-                    if (row := rows.get(vm_id)) is not None:
+                    if (row := self._rows.get(vm_id)) is not None:
                         self.left[vm_id] = f"still {row.status}"
                     elif vm_id in creating:
                         self.left[vm_id] = "a call to create it may still take effect"
                 return
             self._wait()
 
-    def _round(self, targets: VmIds) -> Rows:
-        # What may still land is counted before the look: what lands during it may be missed by it.
-        now, landing = self._turn.clock.now(), self._landing()
-        rows = self._turn.look(self._connector, self._until)
+    def _round(self, targets: VmIds) -> None:
+        now = self._turn.clock.now()
+        self._rows, empty = self._landing.look(targets, self._until)
         self._looks += 1
-        present = {vm_id: row for vm_id in targets if (row := rows.get(vm_id)) is not None and not row.gone}
-        self._empty(targets - present.keys() - self._passed_over(targets - rows.keys()) - landing)
-        self._listed |= present.keys()
-        self._held |= {vm_id for vm_id, row in present.items() if row.held}
-        # Failed, or removed by EVS, and EVS has taken the call to delete it: there is nothing left to pay for.
-        self._empty({vm_id for vm_id, row in present.items() if vm_id in self._asked and not row.held} - landing)
-        self._delete(self._ready(present, now))
-        return rows
-
-    def _passed_over(self, absent: VmIds) -> VmIds:
-        """Return the VMs that may be listed although this look has not found them.
-
-        Rows go while a long list is read, and others move up. So of a VM for which EVS has taken no deletion, only a
-        list of one page, or two looks in a row, show that it is not there.
-        """
-        if self._turn.last_page.get(self._connector) is None:
-            return NONE
-        before, self._missed = self._missed, absent
-        return absent - before - self._asked
-
-    def _landing(self) -> VmIds:
-        """Return the VMs of which the list does not say all yet, since a call may still take effect."""
-        return self._creating() | self._removing()
-
-    def _creating(self) -> VmIds:
-        """Return the VMs for which a CreateEntitlement may still take effect, or show.
-
-        One that was never answered may, unless it is the only one and an entitlement was seen for it; one that was
-        answered may not be listed yet.
-        """
-        now, holding = self._turn.clock.now(), self._holding
-        unanswered = holding.landings(now, answered=False)
-        answered = holding.landings(now, answered=True)
-        return frozenset(
-            {vm_id for vm_id, calls in unanswered.items() if calls + answered[vm_id] > (vm_id in self._held)}
-            | (answered.keys() - self._listed)
-        )
-
-    def _removing(self) -> VmIds:
-        """Return the VMs for which a DeleteEntitlement that was never answered may still take effect.
-
-        It would hit whoever entitles the VM after this request has succeeded. Where EVS has taken no call of ours, the
-        only one explains that the VM has gone.
-        """
-        now, by = self._turn.clock.now(), self._turn.by
-        flights = [*self._flights, *(flight for flight in self._holding.removing if flight.by != by)]
-        calls = Counter(
-            vm_id for flight in flights if flight.until > now and not flight.answered for vm_id in flight.vm_ids
-        )
-        return frozenset(vm_id for vm_id, count in calls.items() if count > (vm_id not in self._asked))
+        self._empty(empty)
+        self._delete(self._ready(now))
 
     def _wait(self) -> None:
         now = self._turn.clock.now()
@@ -216,12 +165,12 @@ class _Removal:
 
     # --- deleting --------------------------------------------------------------------------------------------------
 
-    def _ready(self, present: Rows, now: float) -> list[str]:
+    def _ready(self, now: float) -> list[str]:
         waits_for_creation = now < self._settle_by
         return [
             vm_id
-            for vm_id in self.targets() & present.keys()
-            if self._not_before.get(vm_id, 0.0) <= now and not (present[vm_id].creating and waits_for_creation)
+            for vm_id in self.targets() & self._rows.keys()
+            if self._not_before.get(vm_id, 0.0) <= now and not (self._rows[vm_id].creating and waits_for_creation)
         ]
 
     def _delete(self, vm_ids: list[str]) -> None:
@@ -245,7 +194,7 @@ class _Removal:
             self._arrive()
             queue.appendleft(batch)
         except Unanswered as error:
-            self._flights.append(turn.depart(wanted, error.lands_within))
+            self._landing.flights.append(turn.depart(wanted, error.lands_within))
             self._arrive()
             turn.patience.endure(error, self._until)
         except (Throttled, Denied) as error:
@@ -257,12 +206,14 @@ class _Removal:
             self._take_apart(error, batch, queue)
         else:
             turn.patience.fine()
-            self._asked |= wanted
-            self._empty({vm_id for vm_id, row in answered.items() if row.gone} & wanted - self._landing())
+            self._landing.asked |= wanted
+            gone = {vm_id for vm_id, row in answered.items() if row.gone}
+            self._empty(gone & wanted - self._landing.pending())
             awaited = self.targets() & wanted
-            self._not_before.update(dict.fromkeys(awaited, turn.clock.now() + ASK_AGAIN))
+            # One that has gone may come again, by an older call: then there is no reason to wait.
+            self._not_before.update(dict.fromkeys(awaited - gone, turn.clock.now() + ASK_AGAIN))
             if awaited:
-                self._flights.append(turn.depart(awaited, ANSWERED_LANDS_WITHIN, answered=True))
+                self._landing.flights.append(turn.depart(awaited, ANSWERED_LANDS_WITHIN, answered=True))
             self._arrive()
 
     def _announce(self, batch: VmIds, departure: float) -> VmIds:
@@ -291,7 +242,8 @@ class _Removal:
         """Return what is in the air: calls without an answer, and answered ones whose effect is awaited."""
         targets, now = self.targets(), self._turn.clock.now()
         awaited = (
-            replace(flight, vm_ids=flight.vm_ids & targets) if flight.answered else flight for flight in self._flights
+            replace(flight, vm_ids=flight.vm_ids & targets) if flight.answered else flight
+            for flight in self._landing.flights
         )
         return tuple(flight for flight in awaited if flight.vm_ids and flight.until > now)
 
@@ -309,12 +261,11 @@ class _Removal:
             queue.extendleft([batch[middle:], batch[:middle]])
 
     def _refused(self, guilty: dict[str, str]) -> None:
-        landing = self._landing()
-        rows = self._turn.look(self._connector, self._until)
-        now = self._turn.clock.now()
+        pending, now = self._landing.pending(), self._turn.clock.now()
         for vm_id, cause in guilty.items():
-            row: Row | None = rows.get(vm_id)
-            if vm_id not in landing and (row is None or not row.held):
+            # As of the look before the call; if that has changed since, the next one tells.
+            row = self._rows.get(vm_id)
+            if vm_id not in pending and (row is None or not row.held):
                 # Failed, removed by EVS, or gone: there is nothing to pay for, and EVS will not have it deleted.
                 self._empty([vm_id])
             elif row and not row.creating and now - self._refused_since.setdefault(vm_id, now) > REFUSED_FOR:
