@@ -5,6 +5,7 @@ which is read once however many hosts are called. Endpoints, credentials, proxie
 What leans on botocore's inner parts only saves time: where a later botocore has changed them, it works as ever.
 """
 
+import os
 import ssl
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -46,6 +47,8 @@ class Clients:
         try:
             return self._session.create_client(
                 service,
+                # Lambda sets this one and AWS_DEFAULT_REGION; botocore reads the latter only.
+                region_name=self._session.get_config_variable("region") or os.environ.get("AWS_REGION"),
                 api_version=api_version,
                 config=Config(
                     connect_timeout=self._clock.connect_timeout,
