@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
 
 from .clients import Clients as Clients
 from .clock import Clock
@@ -33,6 +34,8 @@ SIGN_ANEW = frozenset(
     {"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch",
      "ExpiredTokenException", "ExpiredToken"}
 )  # fmt: skip
+#: What botocore raises of an answer that is none of the service's, as of a proxy or a load balancer in between.
+GARBAGE = (ResponseParserError, KeyError, AttributeError)
 #: For so many seconds a call may still take effect after a 5xx or a broken connection: the far end had it in hand ...
 FAULT_LANDS_WITHIN = 10.0
 #: ... and after it kept silent for longer than one waits: nobody knows where it is.
@@ -110,6 +113,8 @@ def call(method: Callable[..., dict[str, Any]], action: str, **parameters: Any) 
         if isinstance(error, ReadTimeoutError):
             unanswered.lands_within = SILENT_LANDS_WITHIN
         raise unanswered from None
+    except GARBAGE as error:
+        raise Unanswered(action, "an answer that can't be read", type(error).__name__) from None
 
 
 def _sorted(action: str, error: ClientError) -> AwsError:

@@ -49,6 +49,7 @@ class Convergence:
         self._standing = Standing(turn, properties)
         #: VM id -> cause, of those that could not be entitled so far.
         self.failed: dict[str, str] = {}
+        self._adopting: VmIds = NO_VMS
 
     def answer(self) -> Answer:
         """Carry the request out.
@@ -120,6 +121,7 @@ class Convergence:
         rows, planned = self._planned(declared)
         if planned.conflicts:
             raise Failure(CONFLICT.format(vm_ids=some(planned.conflicts), connector=declared.connector))
+        self._adopting = planned.adopt
         entitling = Entitling(self._turn, declared.connector, rows, self.failed, adopt_existing=declared.adopt_existing)
         if planned.create:
             logger.info("entitling %s at %s", count(len(planned.create)), declared.connector)
@@ -204,6 +206,9 @@ class Convergence:
         """Note that the request is being undone, then undo it."""
         turn, request = self._turn, self._request
         logger.error("failed: %s", reason)
+        if self._adopting:
+            # Nothing of them is in the ledger before the request succeeds.
+            logger.warning("given back, left entitled: %s, which this request was to adopt", some(self._adopting, 100))
 
         def failing(state: State) -> State:
             state = state.drop(state.sets_of(request.logical_id, live=False))

@@ -91,10 +91,8 @@ class Landing:
     def _passed_over(self, absent: VmIds) -> VmIds:
         """Return the VMs that may be listed although this look has not found them.
 
-        Rows go while a long list is read, and others move up. So of a VM for which EVS has taken no deletion, only a
-        list of one page, or two looks in a row, show that it is not there.
+        Rows go while a long list is read, and others move up; a list may lag. So of a VM for which EVS has taken no
+        deletion, only two looks in a row show that it is not there.
         """
-        if self._turn.last_page.get(self._connector) is None:
-            return NONE
         before, self._missed = self._missed, absent
         return absent - before - self.asked

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from .aws import AwsError, Clients, NotFound, Patience, Refused, call
+from .aws import AwsError, Clients, NotFound, Patience, Refused, Unanswered, call
 from .errors import Failure, LedgerFailure, LedgerGone
 from .ledger import Adoption, DeclaredSet, Flight, Holding, RequestRecord, State, VmIds
 from .properties import Connector
@@ -52,8 +52,7 @@ class LedgerTable:
         LedgerFailure
             It could not be read until `until` (epoch seconds).
         """
-        answer = self._ask("GetItem", until, Key=self._key, ConsistentRead=True)
-        item = answer.get("Item")
+        item = self._ask("GetItem", until, Key=self._key, ConsistentRead=True).get("Item")
         self._version = int(item["Version"]["N"]) if item else 0
         self.state = _unpack(item["Body"]["B"]) if item else State()
         return self.state
@@ -97,8 +96,16 @@ class LedgerTable:
             self._client = self._clients.make("dynamodb")
         method = {"GetItem": self._client.get_item, "PutItem": self._client.put_item}[operation]
         action = f"dynamodb:{operation}"
+
+        def ask() -> dict[str, Any]:
+            answer = call(method, action, TableName=self._table, **parameters)
+            if operation == "GetItem" and self._version and "Item" not in answer:
+                # Nobody deletes it: to take the ledger for empty now would lose all that it knows.
+                raise Unanswered(action, "an answer without the item", "it was there before")
+            return answer
+
         try:
-            return self._patience.through(lambda: call(method, action, TableName=self._table, **parameters), until)
+            return self._patience.through(ask, until)
         except NotFound as error:
             raise LedgerGone(f"the ledger, DynamoDB table {self._table}, does not exist: {error}") from error
         except Refused as error:

@@ -224,6 +224,7 @@ def test_a_failed_update_gives_back_what_it_would_adopt(stack):
     answer = stack.update(created["PhysicalResourceId"], ["vm-101", "vm-105", "vm-201"], AdoptExisting="true")
     assert answer["Status"] == "FAILED"
     assert stack.evs.held() == ["vm-101", "vm-105"]
+    assert "given back, left entitled: vm-105" in stack.log.read_text()
     assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
     assert stack.evs.held() == ["vm-105"]
 

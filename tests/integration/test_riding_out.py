@@ -46,7 +46,7 @@ def test_throttled_with_a_time_to_wait(stack):
 
 
 def test_throttled_for_longer_than_seconds(stack):
-    stack.evs.fault("throttle", operations=["CreateEntitlement"], count=10)
+    stack.evs.fault("throttle", operations=["CreateEntitlement"], count=8)
     assert stack.create(["vm-101"])["Status"] == "SUCCESS"
     assert stack.evs.held() == ["vm-101"]
 
@@ -158,6 +158,21 @@ def test_what_an_undo_could_not_remove_the_next_delete_does(stack):
     assert stack.evs.held() == []
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(502, "<html>Bad Gateway</html>"), (500, '{"__type": "InternalServerException"}'), (200, "what?"), (200, "<a/>")],
+)
+def test_answers_that_are_none_of_the_services_are_ridden_out(stack, status, body):
+    stack.evs.entitle(["vm-110"])
+    created = stack.create(["vm-101", "vm-110"], AdoptExisting="true")
+    stack.reached("CREATE_COMPLETE")
+    stack.reached("DELETE_IN_PROGRESS")
+    stack.broken += [(status, body)] * 2
+    assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.broken == []
+    assert stack.evs.held() == []
+
+
 # --- the ledger ----------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +187,16 @@ def test_a_ledger_in_trouble_is_ridden_out(stack, database, error):
     assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
     assert stack.evs.held() == []
     assert database.failed >= 5
+
+
+def test_a_ledger_that_seems_empty_for_a_moment_is_not_believed(stack, database):
+    created = stack.create(["vm-101", "vm-102"])
+    for after in (0, 1):
+        database.fail("GetItem", "empty", count=1, after=after)
+    stack.evs.set(delete_latency=1.5)
+    assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert database.failed == 2
+    assert stack.evs.held() == []
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])

@@ -192,6 +192,8 @@ class Stack:
         self.log.touch()
         self.asked: list[str] = []
         self.denied: set[str] = set()
+        #: Status and body that CloudFormation gives in place of its next answers.
+        self.broken: list[tuple[int, str]] = []
         self._issued = datetime.now(UTC).replace(microsecond=0)
         self.database = self.function.aws.boto3_client("dynamodb")
         self.database.create_table(
@@ -239,6 +241,9 @@ class Stack:
         def describe() -> Response:
             action = request.form["Action"]
             self.asked.append(action)
+            if self.broken:
+                status, body = self.broken.pop(0)
+                return Response(body, status=status)
             if action in self.denied:
                 return _error(403, "AccessDenied", f"not authorized to perform: cloudformation:{action}")
             return getattr(self, f"_{action}")()

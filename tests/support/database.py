@@ -58,6 +58,8 @@ class Database:
     def _forward(self) -> Response:
         operation = request.headers["X-Amz-Target"].rpartition(".")[2]
         fault = self._fault(operation)
+        if fault == "empty":
+            return Response("{}", content_type="application/x-amz-json-1.0")
         if fault and fault != "close_after":
             status = 400 if fault in (THROTTLED, "AccessDeniedException") else 500
             body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{fault}", "message": "in trouble"})
