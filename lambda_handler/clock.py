@@ -64,10 +64,12 @@ class Clock:
             raise HandOver("the function's time is nearly used up")
 
     def pause(self, seconds: float) -> None:
-        """Sleep, or raise HandOver where the invocation would not last."""
-        if self.remaining() - seconds < self.connect_timeout + self.read_timeout + RESERVE:
-            raise HandOver("the function's time is nearly used up")
-        self._sleep(max(seconds, 0.0))
+        """Sleep; where the invocation would not last, sleep as long as it does, and raise HandOver for the rest."""
+        wakes = self.now() + seconds
+        lasts = self.remaining() - (self.connect_timeout + self.read_timeout + RESERVE)
+        self._sleep(max(min(seconds, lasts), 0.0))
+        if lasts < seconds:
+            raise HandOver("the function's time is nearly used up", wakes)
 
     def doze(self, seconds: float) -> None:
         """Sleep, however little time is left."""

@@ -158,7 +158,7 @@ class Resource(CfnResource):
     clock_of
         Context -> the invocation's clock.
     hand_over
-        Event, context, clock: starts a fresh invocation that goes on with the request.
+        Event, context, clock, epoch seconds or None: starts a fresh invocation that goes on with the request then.
     is_overtaken
         Tells, before each attempt to send it, whether a newer request has come since: then there is to be none.
     """
@@ -167,7 +167,7 @@ class Resource(CfnResource):
         self,
         serve: Callable[[dict[str, Any], Any], Answer | None],
         clock_of: Callable[[Any], Clock],
-        hand_over: Callable[[dict[str, Any], Any, Clock], None],
+        hand_over: Callable[[dict[str, Any], Any, Clock, float | None], None],
         is_overtaken: Callable[[], bool],
     ) -> None:
         self._event: dict[str, Any] = {}
@@ -196,9 +196,9 @@ class Resource(CfnResource):
         self._sent, self._answer = False, None
         try:
             super().__call__(event, context)
-        except HandOver as reason:
-            logger.info("going on in a fresh invocation: %s", reason)
-            self._hand_over(event, context, self._clock_of(context))
+        except HandOver as more:
+            logger.info("going on in a fresh invocation: %s", more)
+            self._hand_over(event, context, self._clock_of(context), more.resume_at)
 
     def _log_setup(self, event: dict[str, Any], context: Any) -> None:
         set_up(event, getattr(context, "aws_request_id", ""))

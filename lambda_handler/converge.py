@@ -12,6 +12,7 @@ from .evs import Rows
 from .ledger import Adoption, State, VmIds
 from .log import logger
 from .look import looked
+from .orphan import undone
 from .plan import Plan, plan
 from .properties import Properties
 from .remove import Left, remove_all
@@ -50,6 +51,7 @@ class Convergence:
         #: VM id -> cause, of those that could not be entitled so far.
         self.failed: dict[str, str] = {}
         self._adopting: VmIds = NO_VMS
+        self._entitling: Entitling | None = None
 
     def answer(self) -> Answer:
         """Carry the request out.
@@ -105,6 +107,10 @@ class Convergence:
                 reason = entitling.report(planned.required)
             else:
                 return self._succeed(planned.adopt | entitling.adopted)
+        except LedgerGone as gone:
+            # Nobody will ever know again what this invocation has made: it removes that itself.
+            made = frozenset(self._entitling.made) if self._entitling else NO_VMS
+            return self._failed(f"{gone}{undone(self._turn, self._standing.connector, made)}")
         except LedgerFailure as failure:
             # What is under way stays in the ledger; without it nothing may be undone.
             return self._failed(str(failure))
@@ -123,6 +129,7 @@ class Convergence:
             raise Failure(CONFLICT.format(vm_ids=some(planned.conflicts), connector=declared.connector))
         self._adopting = planned.adopt
         entitling = Entitling(self._turn, declared.connector, rows, self.failed, adopt_existing=declared.adopt_existing)
+        self._entitling = entitling
         if planned.create:
             logger.info("entitling %s at %s", count(len(planned.create)), declared.connector)
         entitling.create(planned.create)

@@ -37,6 +37,8 @@ class Entitling:
         The newest known row of each VM.
     untried
         VMs for which no call was made any more, since so many were refused.
+    made
+        VMs that were nobody's and for which this invocation has called, whatever became of it.
     adopted
         VMs that somebody else has entitled since the plan was made, and that are to be taken over.
     """
@@ -51,6 +53,7 @@ class Entitling:
         self.failed = failed
         self.untried: VmIds = NONE
         self.adopted: VmIds = NONE
+        self.made: set[str] = set()
         self._adopt_existing = adopt_existing
         self._singled_out = 0
         self._seen: Rows = {}
@@ -86,6 +89,7 @@ class Entitling:
         if departure >= turn.work_by:
             raise Failure(f"time is up: {count(len(batch))} not created yet: {some(batch)}. {self._so_far()}".rstrip())
         self._claim(frozenset(batch), departure)
+        self.made |= self._fresh.intersection(batch)
         send_by = departure + min(turn.send_within, SEND_WITHIN)
         try:
             answered = turn.evs.create(self._connector, batch, send_by)
@@ -217,6 +221,7 @@ class Entitling:
             self.failed.update(dict.fromkeys(foreign, "Conflict: somebody else has entitled it in the meantime"))
         if foreign:
             connector = self._connector
+            self.made -= foreign
             self._turn.write(lambda state: state.hold(connector, state.holding(connector).disown(foreign)))
 
     def _of_others(self) -> VmIds:

@@ -23,7 +23,14 @@ class Overtaken(Interruption):
 
 
 class HandOver(Interruption):
-    """Too little of the function's time is left for the next step."""
+    """Too little of the function's time is left for the next step.
+
+    `resume_at`: epoch seconds before which the fresh invocation is to do nothing, or None.
+    """
+
+    def __init__(self, reason: str, resume_at: float | None = None) -> None:
+        super().__init__(reason)
+        self.resume_at = resume_at
 
 
 class Failure(Exception):

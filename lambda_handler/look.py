@@ -32,6 +32,11 @@ def not_found(error: NotFound, connector: Connector) -> Failure:
     return Failure(f"{what} was not found: {error.message or error.code}")
 
 
+#: After so many seconds, more each time up to the second number, a look begins at the first page again: what a page
+#: token leads to might be the list as it was when the token was made.
+ANEW, ANEW_MOST = 15.0, 60.0
+
+
 class Watch:
     """Looks that cost one page for as long as something on it is still CREATING.
 
@@ -45,9 +50,15 @@ class Watch:
         # Rows of new entitlements are most likely listed last; where they are not, a look at all pages follows.
         self._token = turn.last_page.get(connector)
         self._told = turn.clock.now()
+        self._anew_every = ANEW
+        self._anew_at = self._told + ANEW
 
     def look(self, outstanding: VmIds) -> tuple[Rows, bool]:
         """Return rows of outstanding VMs, and whether all pages were read."""
+        if (now := self._turn.clock.now()) >= self._anew_at:
+            self._anew_every = min(self._anew_every * 1.5, ANEW_MOST)
+            self._anew_at = now + self._anew_every
+            self._token = None
         start = self._token
         seen: Rows = {}
         token = start

@@ -66,7 +66,11 @@ _current: list[Convergence] = []
 
 def serve(event: dict[str, Any], context: Any) -> Answer | None:
     """Carry out one event; None where there is to be no answer."""
-    turn = _turn(event, clock_of(context))
+    clock = clock_of(context)
+    if resume_at := (event.get(CONTINUATION) or {}).get("ResumeAt"):
+        # EVS, or whoever else, asked for a pause that the invocation before could not last out.
+        clock.pause(resume_at - clock.now())
+    turn = _turn(event, clock)
     properties = _properties(turn.request)
     convergence = Convergence(turn, properties, getattr(context, "log_stream_name", ""))
     convergence.failed.update(unpacked(event[CONTINUATION].get("Failed") or {}))
@@ -103,8 +107,8 @@ def clock_of(context: Any) -> Clock:
     return _clocks[id(context)]
 
 
-def hand_over(event: dict[str, Any], context: Any, clock: Clock) -> None:
-    """Invoke this function again, asynchronously, to go on with the request.
+def hand_over(event: dict[str, Any], context: Any, clock: Clock, resume_at: float | None) -> None:
+    """Invoke this function again, asynchronously, to go on with the request, not before a time in epoch seconds.
 
     The payload holds the event, ResponseURL with it: it is the only place where the fresh invocation can learn it.
     """
@@ -113,7 +117,7 @@ def hand_over(event: dict[str, Any], context: Any, clock: Clock) -> None:
     if number > MOST_INVOCATIONS:
         raise RuntimeError(f"{MOST_INVOCATIONS} invocations have not been enough")
     payload = {key: value for key, value in event.items() if key != "OldResourceProperties"}
-    payload[CONTINUATION] = {**goes_on, "Invocation": number}
+    payload[CONTINUATION] = {**goes_on, "Invocation": number, "ResumeAt": resume_at}
     client = Clients(clock).make("lambda")
     while True:
         try:

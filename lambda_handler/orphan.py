@@ -1,6 +1,6 @@
-"""A Delete whose ledger is gone: what its properties declare is all that is known to be ours.
+"""Requests whose ledger is gone: what a Delete's properties declare, or this invocation made, is all that is known.
 
-Owns this one case. The table goes with the stack, so it is missing only where somebody deleted it by hand.
+Owns these cases. The table goes with the stack, so it is missing only where somebody deleted it by hand.
 """
 
 from .aws import AwsError, NotFound, Refused
@@ -22,6 +22,8 @@ def delete_declared(turn: Turn, properties: Properties | Failure, gone: LedgerGo
     if _is_replaced(turn):
         reason = f"what {physical_id} declared may still be declared by the set that replaced it. {gone}"
         return Answer("FAILED", physical_id, reason)
+    if not is_set_id(physical_id):
+        return _answer_for_made_up(turn, properties, gone)
     logger.warning("%s; deleting what the properties declare", gone)
     try:
         left = _delete(turn, properties.connector, properties.vm_ids)
@@ -32,6 +34,39 @@ def delete_declared(turn: Turn, properties: Properties | Failure, gone: LedgerGo
     if left:
         return Answer("FAILED", physical_id, f"{count(len(left))} still entitled: {some(left)}. {gone}")
     return Answer("SUCCESS", physical_id)
+
+
+def _answer_for_made_up(turn: Turn, properties: Properties, gone: LedgerGone) -> Answer:
+    """Of a Create that never answered it is not known what it made, nor whether the VMs were somebody else's before."""
+    physical_id = turn.request.physical_id
+    try:
+        rows = turn.look(properties.connector, turn.answer_by)
+    except NotFound:
+        rows = {}
+    except (AwsError, Failure) as error:
+        return Answer("FAILED", physical_id, f"{error}. {gone}")
+    held = {vm_id for vm_id in properties.vm_ids if vm_id in rows and rows[vm_id].held}
+    if not held:
+        return Answer("SUCCESS", physical_id)
+    reason = (
+        f"{gone}. So it is not known whether a creation that never answered has entitled {some(held)}, or somebody "
+        "else. Nothing was removed: end what is not needed in the console, then delete again or skip this resource"
+    )
+    return Answer("FAILED", physical_id, reason)
+
+
+def undone(turn: Turn, connector: Connector, made: frozenset[str]) -> str:
+    """Remove what this invocation made, though nothing can be written down; return what to say of it."""
+    if not made:
+        return ""
+    turn.failing = True
+    try:
+        left = _delete(turn, connector, made)
+    except NotFound:
+        left = {}
+    except (AwsError, Failure) as error:
+        return f". {count(len(made))} may be left entitled: {some(made)}: {error}"
+    return f". {count(len(left))} left entitled: {some(left)}" if left else f". {count(len(made))} removed again"
 
 
 def _is_replaced(turn: Turn) -> bool:

@@ -127,7 +127,11 @@ class _Removal:
             logger.info("%s still to be removed", f"{len(self.targets()):,}")
         # What was seen, and what is in the air, is known to others before time passes.
         self._turn.write(lambda state: state)
-        self._turn.clock.pause(min(1.0 * 1.3 ** min(self._looks - 1, 12), 15.0, max(self._until - now, 0.1)))
+        pause = min(1.0 * 1.3 ** min(self._looks - 1, 12), 15.0, max(self._until - now, 0.1))
+        if now < self._settle_by:
+            # What is still CREATING then is deleted all the same, while there is time to see what comes of it.
+            pause = min(pause, max(self._settle_by - now, 0.1))
+        self._turn.clock.pause(pause)
         # Another request may have declared some of them since.
         self._turn.reload()
 
@@ -142,7 +146,8 @@ class _Removal:
     def _give_back(self) -> None:
         adopted = self._holding.adopted
         moments = {adopted[vm_id].at for vm_id in self.targets() & adopted.keys()} - self._certain
-        self._certain |= {moment for moment in moments if self._turn.stack.completed_since(moment)}
+        now = self._turn.clock.now()
+        self._certain |= {moment for moment in moments if self._turn.stack.completed_since(moment, now)}
         uncertain = moments - self._certain
         if not uncertain:
             return

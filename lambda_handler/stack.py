@@ -15,8 +15,9 @@ from .log import logger
 COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 #: ... and with one of these CloudFormation has done with all that was before.
 SETTLED = COMPLETE | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
-#: Most pages of events, newest first, in which something is looked for.
-EVENT_PAGES = 20
+#: Most pages of events, newest first, in which something is looked for: of 100 events, which is a few operations of
+#: the largest stacks.
+EVENT_PAGES = 100
 #: CloudFormation keeps a stack's events for 90 days (API reference, DescribeStackEvents); older history proves nothing.
 HISTORY = 80 * 86_400.0
 #: How far, in seconds, CloudFormation's clock and the function's may be apart.
@@ -62,24 +63,25 @@ class Stack:
         """Tell whether the whole stack is going; False where that can't be learnt."""
         return self._describe().get("StackStatus") == "DELETE_IN_PROGRESS"
 
-    def completed_since(self, moment: float) -> bool:
-        """Tell whether it is certain that an operation which was under way at `moment` (epoch seconds) completed.
+    def completed_since(self, moment: float, now: float) -> bool:
+        """Tell whether it is certain that an operation which was under way at `moment` completed (epoch seconds).
 
         Not certain: the stack is rolling back, it is nested (its parent may still roll back), it has not reached
-        *_COMPLETE since, or CloudFormation can't be asked.
+        *_COMPLETE since, or CloudFormation can't be asked. What is too long ago for CloudFormation to remember has
+        completed: no operation lasts that long.
         """
         is_rolling_back = "ROLLBACK" in self._describe().get("StackStatus", "ROLLBACK")
-        return not is_rolling_back and self._reached(COMPLETE, moment)
+        return not is_rolling_back and self._reached(COMPLETE, moment, now)
 
-    def settled_since(self, moment: float) -> bool:
+    def settled_since(self, moment: float, now: float) -> bool:
         """Tell whether it is certain that an operation which was under way at `moment`, or a later one, has ended well.
 
         Well: completed or rolled back, so that CloudFormation can return to nothing that it had left before. Not
         certain: as in `completed_since`, but for a rollback.
         """
-        return self._reached(SETTLED, moment)
+        return self._reached(SETTLED, moment, now)
 
-    def _reached(self, statuses: frozenset[str], moment: float) -> bool:
+    def _reached(self, statuses: frozenset[str], moment: float, now: float) -> bool:
         stack = self._describe()
         if not stack or stack.get("ParentId"):
             return False
@@ -91,7 +93,8 @@ class Stack:
                     return True
         except (AwsError, Failure) as error:
             logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
-        return False
+            return False
+        return now - moment > HISTORY
 
     def has_ignored(self, physical_id: str, moment: float, now: float) -> bool:
         """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.

@@ -151,7 +151,7 @@ class Standing:
         if named is not None and other.sequence > named:
             return True
         moments = [other.declared_at, current.declared_at if current else other.declared_at]
-        return self._turn.stack.settled_since(max(moments))
+        return self._turn.stack.settled_since(max(moments), self._turn.clock.now())
 
     def drop_abandoned(self) -> None:
         """Drop live sets that no Delete will ever name.

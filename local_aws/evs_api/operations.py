@@ -32,9 +32,22 @@ def _list_vm_entitlements(world: World, members: Members) -> Members:
     scope = "|".join(("rows", *place))
     after = _position(world, members.get("nextToken"), scope)
     size = members.get("maxResults", world.settings.page_size)
+    if world.settings.freeze_pages:
+        return _frozen_page(world, place, members.get("nextToken"), size, scope)
     rows, last = world.rows.page(place, after, size, shuffled=world.settings.shuffle_rows)
     token = None if last is None else _token(world, last, scope)
     return {"entitlements": [row.as_answer() for row in rows if not _is_hidden(world, row)], "nextToken": token}
+
+
+def _frozen_page(world: World, place: tuple[str, str], token: str | None, size: int, scope: str) -> Members:
+    if token in world.frozen:
+        rows = world.frozen[token]
+    else:
+        rows = [row.as_answer() for row in world.rows.page(place, -1.0, len(world.rows.all()), shuffled=False)[0]]
+    following = _token(world, float(len(world.frozen)), scope) if len(rows) > size else None
+    if following:
+        world.frozen[following] = rows[size:]
+    return {"entitlements": rows[:size], "nextToken": following}
 
 
 def _is_hidden(world: World, row: Row) -> bool:

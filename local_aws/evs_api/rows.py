@@ -10,7 +10,7 @@ import bisect
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,7 +121,7 @@ class RowStore:
         """Return a VM's rows, oldest first."""
         return list(self._by_vm.get((*place, vm_id), ()))
 
-    def all(self) -> Iterable[Row]:
+    def all(self) -> list[Row]:
         """Return every row, oldest first."""
         return list(self._rows.values())
 

@@ -45,6 +45,8 @@ class Settings:
         Keep DELETED and replaced CREATE_FAILED rows in the list, so that a VM has several rows.
     shuffle_rows
         List rows in an order that says nothing of their age.
+    freeze_pages
+        Let a page token lead to the list as it was when its first page was read.
     hide_rows
         VMs, by id, whose rows the next so many lists pass over, as when a list lags or rows move while it is read.
     at_risk_grace
@@ -68,6 +70,7 @@ class Settings:
     fail_create: dict[str, str] = field(default_factory=dict)
     keep_former_rows: bool = False
     shuffle_rows: bool = False
+    freeze_pages: bool = False
     hide_rows: dict[str, int] = field(default_factory=dict)
     at_risk_grace: float = 8 * 3600.0
     check_clock_skew: bool = True

@@ -80,6 +80,7 @@ class World:
             self.vms = dict(self._first_inventory.vms)
             self.rows = RowStore(self.random)
             self.token_key = secrets.token_bytes(16)
+            self.frozen: dict[str | None, list[dict[str, Any]]] = {}
             self.began = self.now()
             self.unreachable = {item.id: self.began for item in self.connectors.values() if not item.reachable}
 

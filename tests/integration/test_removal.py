@@ -270,6 +270,14 @@ def test_adopted_by_an_operation_that_did_not_complete_is_given_back(stack, stat
     assert [vm_ids for vm_ids in deletes(stack) if "vm-110" in vm_ids] == []
 
 
+def test_adopted_so_long_ago_that_cloudformation_has_forgotten_is_removed(stack):
+    answer = adopted(stack)
+    stack.patch["lambda_handler.stack.HISTORY"] = 0.0
+    stack.reached("DELETE_IN_PROGRESS")
+    assert stack.delete(answer["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == []
+
+
 @pytest.mark.parametrize("why", ["nested", "DescribeStacks", "DescribeStackEvents"])
 def test_adopted_is_given_back_where_nothing_is_certain(stack, why):
     answer = adopted(stack)
@@ -313,3 +321,35 @@ def test_without_its_table_the_delete_of_a_failed_create_removes_nothing(stack):
     stack.database.delete_table(TableName=stack.table)
     assert stack.delete(failed["PhysicalResourceId"], ["vm-110"])["Status"] == "SUCCESS"
     assert stack.evs.held() == ["vm-110"]
+
+
+def test_without_its_table_the_delete_of_a_create_that_never_answered_removes_nothing_and_says_so(stack):
+    stack.evs.entitle(["vm-110"])
+    stack.database.delete_table(TableName=stack.table)
+    stack.named["Windows"] = "made-up"
+    answer = stack.delete("made-up", ["vm-101", "vm-110"])
+    assert answer["Status"] == "FAILED"
+    assert "vm-110" in answer["Reason"]
+    assert "vm-101" not in answer["Reason"]
+    assert stack.evs.held() == ["vm-110"]
+    stack.evs.remove(["vm-110"])
+    assert stack.delete("made-up", ["vm-101", "vm-110"])["Status"] == "SUCCESS"
+
+
+def test_when_the_table_goes_in_the_midst_of_a_create_what_it_made_is_removed(stack):
+    stack.evs.entitle(["vm-110"])
+    created = stack.create(["vm-101"])
+    stack.evs.set(create_latency=2.0)
+    delivery = stack.deliver(
+        stack.event(
+            "Update", ["vm-101", "vm-102", "vm-110"], physical_id=created["PhysicalResourceId"], AdoptExisting="true"
+        )
+    )
+    stack.wait_for("entitling 1 VM")
+    time.sleep(0.5)
+    stack.database.delete_table(TableName=stack.table)
+    answer = delivery.answer()
+    assert answer["Status"] == "FAILED"
+    assert stack.table in answer["Reason"]
+    assert "1 VM removed again" in answer["Reason"]
+    assert stack.evs.held() == ["vm-101", "vm-110"]
