@@ -340,11 +340,8 @@ def test_when_the_table_goes_in_the_midst_of_a_create_what_it_made_is_removed(st
     stack.evs.entitle(["vm-110"])
     created = stack.create(["vm-101"])
     stack.evs.set(create_latency=2.0)
-    delivery = stack.deliver(
-        stack.event(
-            "Update", ["vm-101", "vm-102", "vm-110"], physical_id=created["PhysicalResourceId"], AdoptExisting="true"
-        )
-    )
+    vm_ids, physical_id = ["vm-101", "vm-102", "vm-110"], created["PhysicalResourceId"]
+    delivery = stack.deliver(stack.event("Update", vm_ids, physical_id=physical_id, AdoptExisting="true"))
     stack.wait_for("entitling 1 VM")
     time.sleep(0.5)
     stack.database.delete_table(TableName=stack.table)
