@@ -53,6 +53,7 @@ class Clock:
         #: The longest that one call may take, connecting included, in seconds.
         self.connect_timeout = 3.0
         self.read_timeout = _bounded(self.remaining() / 5, 3.0, 15.0)
+        self._is_closing = False
 
     def remaining(self) -> float:
         """Return the seconds that Lambda still gives this invocation."""
@@ -60,13 +61,21 @@ class Clock:
 
     def room_for_a_call(self) -> None:
         """Raise HandOver unless one more call can be made and its outcome dealt with."""
-        if self.remaining() < self.connect_timeout + self.read_timeout + RESERVE:
+        if self.remaining() < self._needed:
             raise HandOver("the function's time is nearly used up")
+
+    def closing(self) -> None:
+        """Note that the invocation's work is over: what was kept for one call's outcome may be used for a last write."""
+        self._is_closing = True
+
+    @property
+    def _needed(self) -> float:
+        return RESERVE if self._is_closing else self.connect_timeout + self.read_timeout + RESERVE
 
     def pause(self, seconds: float) -> None:
         """Sleep; where the invocation would not last, sleep as long as it does, and raise HandOver for the rest."""
         wakes = self.now() + seconds
-        lasts = self.remaining() - (self.connect_timeout + self.read_timeout + RESERVE)
+        lasts = self.remaining() - self._needed
         self._sleep(max(min(seconds, lasts), 0.0))
         if lasts < seconds:
             raise HandOver("the function's time is nearly used up", wakes)

@@ -6,7 +6,7 @@ exception: whoever comes after a request that was overtaken removes what that on
 
 from .aws import AwsError
 from .cloudformation import Answer, failed_id
-from .entitle import Entitling
+from .entitle import LIST_LAG, Entitling
 from .errors import Failure, LedgerFailure, LedgerGone, Restart
 from .evs import Rows
 from .ledger import Adoption, State, VmIds
@@ -50,6 +50,8 @@ class Convergence:
         self._standing = Standing(turn, properties)
         #: VM id -> cause, of those that could not be entitled so far.
         self.failed: dict[str, str] = {}
+        #: An invocation before this one had called for every VM: one that is listed as failed is not tried again.
+        self.tried = False
         self._adopting: VmIds = NO_VMS
         self._entitling: Entitling | None = None
 
@@ -132,8 +134,11 @@ class Convergence:
         self._entitling = entitling
         if planned.create:
             logger.info("entitling %s at %s", count(len(planned.create)), declared.connector)
+        if self.tried:
+            again = planned.create | planned.restore
+            self.failed.update({vm_id: row.cause for vm_id in again if (row := rows.get(vm_id)) and not row.gone})
         entitling.create(planned.create)
-        self._restore(entitling, planned.restore)
+        self._restore(entitling, planned.restore - self.failed.keys())
         entitling.wait(planned.required)
         return entitling, planned
 
@@ -182,6 +187,11 @@ class Convergence:
             rows=rows,
             now=now,
         )
+
+    def has_tried(self) -> bool:
+        """Tell whether every VM was called for, and so long ago that the list shows what became of the calls."""
+        since = self._entitling.waits_since if self._entitling else None
+        return since is not None and self._turn.clock.now() - since > LIST_LAG
 
     def is_overtaken(self) -> bool:
         """Tell whether a newer request has come, so that there is to be no answer."""

@@ -41,6 +41,8 @@ class Entitling:
         VMs that were nobody's and for which this invocation has called, whatever became of it.
     adopted
         VMs that somebody else has entitled since the plan was made, and that are to be taken over.
+    waits_since
+        When the last CreateEntitlement call was done with and only the wait was left, in epoch seconds; None before.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Entitling:
         self.untried: VmIds = NONE
         self.adopted: VmIds = NONE
         self.made: set[str] = set()
+        self.waits_since: float | None = None
         self._adopt_existing = adopt_existing
         self._singled_out = 0
         self._seen: Rows = {}
@@ -250,6 +253,7 @@ class Entitling:
         turn = self._turn
         watch = Watch(turn, self._connector)
         again: set[str] = set()
+        self.waits_since = turn.clock.now()
         while outstanding := self._outstanding(required):
             now = turn.clock.now()
             if now >= turn.work_by:
@@ -262,7 +266,10 @@ class Entitling:
             if complete:
                 vanished = self._vanished(outstanding - seen.keys())
                 self.failed.update(dict.fromkeys(vanished & again, "EVS does not list it any more"))
-                self.create(vanished - again)
+                if vanished - again:
+                    self.waits_since = None
+                    self.create(vanished - again)
+                    self.waits_since = turn.clock.now()
                 again |= vanished
 
     def _outstanding(self, required: VmIds) -> VmIds:

@@ -40,8 +40,9 @@ ANEW, ANEW_MOST = 15.0, 60.0
 class Watch:
     """Looks that cost one page for as long as something on it is still CREATING.
 
-    A page that shows an outstanding VM as CREATING says all there is to know: not yet. The next look begins there.
-    What is bad news (failed, not listed) counts only after a look at all pages, since a VM may have several rows.
+    A page that shows an outstanding VM as CREATING says what there is to know: not yet. The next look begins there.
+    What is bad news (failed, not listed) counts only after a look at all pages, since a VM may have several rows. A
+    list of one page is such a look each time.
     """
 
     def __init__(self, turn: Turn, connector: Connector) -> None:
@@ -66,7 +67,8 @@ class Watch:
             page, following = self._page(token)
             rows = [row for row in page if row.vm_id in outstanding]
             merged(rows, seen)
-            if any(row.creating for row in rows):
+            is_whole = start is None and token is None and following is None
+            if any(row.creating for row in rows) and not is_whole:
                 self._token = token
                 return {vm_id: row for vm_id, row in seen.items() if row.held}, False
             if following is None:

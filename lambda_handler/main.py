@@ -74,6 +74,7 @@ def serve(event: dict[str, Any], context: Any) -> Answer | None:
     properties = _properties(turn.request)
     convergence = Convergence(turn, properties, getattr(context, "log_stream_name", ""))
     convergence.failed.update(unpacked(event[CONTINUATION].get("Failed") or {}))
+    convergence.tried = bool(event[CONTINUATION].get("Tried"))
     _current[:] = [convergence]
     try:
         return convergence.answer()
@@ -84,10 +85,11 @@ def serve(event: dict[str, Any], context: Any) -> Answer | None:
         turn.withdraw()
         return None
     except HandOver:
-        turn.withdraw()
         troubles = [since for since in (turn.patience.since, turn.looking.since) if since is not None]
         event[CONTINUATION]["TroubleSince"] = min(troubles, default=None)
         event[CONTINUATION]["Failed"] = packed(convergence.failed)
+        event[CONTINUATION]["Tried"] = convergence.has_tried()
+        turn.withdraw()
         raise
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 from .aws import Patience, Refused
 from .clock import Clock
 from .cloudformation import Request
-from .errors import LedgerFailure, Overtaken, Restart
+from .errors import HandOver, LedgerFailure, Overtaken, Restart
 from .evs import Evs, Row, Rows, merged
 from .ledger import NONE, Flight, Holding, RequestRecord, State, VmIds
 from .ledger_table import LedgerTable
@@ -169,9 +169,10 @@ class Turn:
                 state = state.hold(connector, self._own_flights(connector, holding))
             return state
 
+        self.clock.closing()
         try:
             self.table.change(landed, self.clock.now() + 5)
-        except LedgerFailure as error:
+        except (LedgerFailure, HandOver) as error:
             logger.warning("flights could not be withdrawn: %s", error)
 
     def _own_flights(self, connector: Connector, holding: Holding) -> Holding:

@@ -48,14 +48,16 @@ def test_at_the_deadline_it_fails_in_time_and_is_undone(stack, request_type, ser
     assert len(stack.evs.calls(vm_id="vm-101")) == 1
 
 
-def test_a_pause_that_evs_asks_for_outlasts_the_invocation_too(stack):
+@pytest.mark.parametrize("looks", [0, 1], ids=["before creation", "while it is CREATING"])
+def test_a_pause_that_evs_asks_for_outlasts_the_invocation_too(stack, looks):
     """A fresh invocation each time, which asks at once and is throttled again, would be a storm."""
-    stack.evs.fault("throttle", operations=["ListVmEntitlements"], count=2, retry_after_seconds=18)
+    stack.evs.set(create_latency=0.5 * looks)
+    stack.evs.fault("throttle", operations=["ListVmEntitlements"], count=2, after_calls=looks, retry_after_seconds=18)
     began = time.monotonic()
     delivery = stack.deliver(stack.event("Create", ["vm-101"]), timeout=30)
     assert delivery.answer(90)["Status"] == "SUCCESS"
     assert 36 <= time.monotonic() - began < 50
-    assert len(stack.evs.calls("ListVmEntitlements")) == 3
+    assert len(stack.evs.calls("ListVmEntitlements")) == 3 + looks
     assert 2 <= len(stack.continuations) <= 4
 
 

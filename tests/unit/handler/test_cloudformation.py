@@ -112,3 +112,8 @@ def test_no_step_begins_that_the_function_could_not_finish():
         clock.room_for_a_call()
     with pytest.raises(HandOver):
         clock.pause(1)
+    clock.closing()
+    clock.room_for_a_call()
+    left = 4.9
+    with pytest.raises(HandOver):
+        clock.room_for_a_call()
