@@ -65,7 +65,7 @@ class Clock:
             raise HandOver("the function's time is nearly used up")
 
     def closing(self) -> None:
-        """Note that the invocation's work is over: what was kept for one call's outcome may be used for a last write."""
+        """Note that the work is over: what was kept for the outcome of one more call may be used for a last write."""
         self._is_closing = True
 
     @property
