@@ -12,6 +12,8 @@ from .errors import HandOver
 RESERVE = 5.0
 #: Before CloudFormation gives up, the answer has been sent: this share of ServiceTimeout, within these bounds.
 MARGIN, MARGIN_LEAST, MARGIN_MOST = 0.05, 3.0, 30.0
+#: The longest that one answer is awaited: this share of what time there is, within these bounds.
+OF_INVOCATION, OF_REQUEST, READ_LEAST, READ_MOST = 1 / 5, 1 / 8, 3.0, 15.0
 #: Of a Create's or Update's time, what its undo may take.
 UNDO, UNDO_LEAST, UNDO_MOST = 0.2, 5.0, 300.0
 
@@ -52,8 +54,12 @@ class Clock:
         self._sleep = sleep
         #: The longest that one call may take, connecting included, in seconds.
         self.connect_timeout = 3.0
-        self.read_timeout = _bounded(self.remaining() / 5, 3.0, 15.0)
+        self.read_timeout = _bounded(self.remaining() * OF_INVOCATION, READ_LEAST, READ_MOST)
         self._is_closing = False
+
+    def suit(self, service_timeout: float) -> None:
+        """Bound single calls so that one which hangs leaves time for the answer (ServiceTimeout, in seconds)."""
+        self.read_timeout = min(self.read_timeout, max(service_timeout * OF_REQUEST, READ_LEAST))
 
     def remaining(self) -> float:
         """Return the seconds that Lambda still gives this invocation."""

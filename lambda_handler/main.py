@@ -30,6 +30,7 @@ DENIED_FOR = 75.0
 def _turn(event: dict[str, Any], clock: Clock) -> Turn:
     request = Request.of(event)
     timeout = service_timeout(request.properties)
+    clock.suit(timeout)
     goes_on = event.get(CONTINUATION) or {}
     began = goes_on.get("Began", clock.now())
     deadline = goes_on.get("AnswerBy") or answer_by(request.issued_at(began), timeout)

@@ -48,6 +48,17 @@ def test_at_the_deadline_it_fails_in_time_and_is_undone(stack, request_type, ser
     assert len(stack.evs.calls(vm_id="vm-101")) == 1
 
 
+@pytest.mark.parametrize("operation", ["ListVmEntitlements", "CreateEntitlement"])
+def test_calls_that_hang_do_not_hold_up_the_answer(stack, operation):
+    """One that is begun just before the deadline, and awaited for long, would be the end of it."""
+    stack.evs.fault("hang", operations=[operation], count=None, seconds=40)
+    began = time.monotonic()
+    answer = stack.create(["vm-101"], service_timeout=30)
+    assert time.monotonic() - began < 30
+    assert answer["Status"] == "FAILED"
+    assert f"evs:{operation}" in answer["Reason"]
+
+
 @pytest.mark.parametrize("looks", [0, 1], ids=["before creation", "while it is CREATING"])
 def test_a_pause_that_evs_asks_for_outlasts_the_invocation_too(stack, looks):
     """A fresh invocation each time, which asks at once and is throttled again, would be a storm."""
