@@ -159,6 +159,7 @@ class Resource(CfnResource):
         Context -> the invocation's clock.
     hand_over
         Event, context, clock, epoch seconds or None: starts a fresh invocation that goes on with the request then.
+        Where that is not to be, it returns the answer to give instead.
     is_overtaken
         Tells, before each attempt to send it, whether a newer request has come since: then there is to be none.
     """
@@ -167,7 +168,7 @@ class Resource(CfnResource):
         self,
         serve: Callable[[dict[str, Any], Any], Answer | None],
         clock_of: Callable[[Any], Clock],
-        hand_over: Callable[[dict[str, Any], Any, Clock, float | None], None],
+        hand_over: Callable[[dict[str, Any], Any, Clock, float | None], Answer | None],
         is_overtaken: Callable[[], bool],
     ) -> None:
         self._event: dict[str, Any] = {}
@@ -198,7 +199,8 @@ class Resource(CfnResource):
             super().__call__(event, context)
         except HandOver as more:
             logger.info("going on in a fresh invocation: %s", more)
-            self._hand_over(event, context, self._clock_of(context), more.resume_at)
+            self._answer = self._hand_over(event, context, self._clock_of(context), more.resume_at)
+            self._cfn_response(event)
 
     def _log_setup(self, event: dict[str, Any], context: Any) -> None:
         set_up(event, getattr(context, "aws_request_id", ""))

@@ -7,7 +7,7 @@ exception: whoever comes after a request that was overtaken removes what that on
 from .aws import AwsError
 from .cloudformation import Answer, failed_id
 from .entitle import LIST_LAG, Entitling
-from .errors import Failure, LedgerFailure, LedgerGone, Restart
+from .errors import Failure, Interruption, LedgerFailure, LedgerGone, Restart
 from .evs import Rows
 from .ledger import Adoption, State, VmIds
 from .log import logger
@@ -262,6 +262,14 @@ class Convergence:
         except LedgerFailure as failure:
             logger.warning("the answer could not be written down: %s", failure)
         return answer
+
+    def give_up(self, reason: str) -> Answer | None:
+        """Fail as things stand; None where the ledger says that this is not to be, or has an answer already."""
+        try:
+            return self._conclude(self._failed(f"{reason}. Not undone, left to the next request"))
+        except (Interruption, Restart) as other:
+            logger.warning("not given up: %s", other)
+            return None
 
     def _failed(self, reason: str) -> Answer:
         physical_id = self._request.physical_id

@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any
 
-from .aws import AwsError, Clients, Patience, call
+from .aws import AwsError, Clients, Denied, Patience, call
 from .clock import Clock, answer_by, undo_time
 from .cloudformation import Answer, Request, Resource
 from .converge import Convergence
@@ -25,6 +25,8 @@ CONTINUATION = "Continuation"
 MOST_INVOCATIONS = 600
 #: AccessDenied is ridden out for so many seconds after the request began: a new role's policy takes its time.
 DENIED_FOR = 75.0
+#: Kept, in seconds, for an answer where no fresh invocation can go on.
+ANSWERING = 7.0
 
 
 def _turn(event: dict[str, Any], clock: Clock) -> Turn:
@@ -110,10 +112,13 @@ def clock_of(context: Any) -> Clock:
     return _clocks[id(context)]
 
 
-def hand_over(event: dict[str, Any], context: Any, clock: Clock, resume_at: float | None) -> None:
+def hand_over(event: dict[str, Any], context: Any, clock: Clock, resume_at: float | None) -> Answer | None:
     """Invoke this function again, asynchronously, to go on with the request, not before a time in epoch seconds.
 
     The payload holds the event, ResponseURL with it: it is the only place where the fresh invocation can learn it.
+    Raises where Lambda's asynchronous retry may help. It begins the request again in a minute or two, and the ledger
+    knows how far it got. Where IAM has refused for longer than a policy is on its way, the request is given up: the
+    answer says so, and what was made is left to the request with which CloudFormation rolls back.
     """
     goes_on = event.get(CONTINUATION) or {}
     number = goes_on.get("Invocation", 1) + 1
@@ -129,13 +134,24 @@ def hand_over(event: dict[str, Any], context: Any, clock: Clock, resume_at: floa
                 FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=json.dumps(payload).encode(),
             )  # fmt: skip
         except AwsError as error:
+            final = isinstance(error, Denied) and clock.now() - _issued_at(event, clock) > DENIED_FOR
+            if final and clock.remaining() < ANSWERING and (answer := _given_up(error)):
+                return answer
             if clock.remaining() < 2:
-                # Lambda's asynchronous retry begins the request again in a minute; the ledger knows how far it got.
                 raise
             logger.warning("%s; trying again", error)
             clock.doze(0.5)
         else:
-            return
+            return None
+
+
+def _issued_at(event: dict[str, Any], clock: Clock) -> float:
+    return Request.of(event).issued_at((event.get(CONTINUATION) or {}).get("Began", clock.now()))
+
+
+def _given_up(error: AwsError) -> Answer | None:
+    reason = f"it takes longer than the function may run, and can't go on in a fresh invocation: access denied: {error}"
+    return next((answer for convergence in _current if (answer := convergence.give_up(reason))), None)
 
 
 _resource = Resource(serve, clock_of, hand_over, is_overtaken)

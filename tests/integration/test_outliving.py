@@ -1,6 +1,7 @@
 """Work that takes longer than the function may run goes on in fresh invocations, up to ServiceTimeout."""
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -70,6 +71,32 @@ def test_a_pause_that_evs_asks_for_outlasts_the_invocation_too(stack, looks):
     assert 36 <= time.monotonic() - began < 50
     assert len(stack.evs.calls("ListVmEntitlements")) == 3 + looks
     assert 2 <= len(stack.continuations) <= 4
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+def test_where_no_fresh_invocation_can_go_on_the_request_fails_and_the_next_one_removes(stack, request_type):
+    def ago(seconds):
+        return (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y%m%dT%H%M%SZ")
+
+    before = stack.create(["vm-101"], issued=ago(200))
+    stack.evs.set(create_latency=40.0)
+    stack.denied.add("InvokeFunction")
+    given = {"Create": {"logical_id": "Other"}, "Update": {"physical_id": before["PhysicalResourceId"]}}[request_type]
+    event = stack.event(request_type, ["vm-101", "vm-102"], issued=ago(80), **given)
+    delivery = stack.deliver(event, timeout=30)
+    answer = delivery.answer(40)
+    assert answer["Status"] == "FAILED"
+    assert "lambda:InvokeFunction" in answer["Reason"]
+    assert delivery.invocation.wait() == 0
+    assert not stack.continuations
+    stack.denied.clear()
+    stack.evs.by_hand("set_status", ["vm-102"], "CREATED", pinned=False)
+    if request_type == "Create":
+        assert stack.delete(answer["PhysicalResourceId"], logical_id="Other")["Status"] == "SUCCESS"
+    else:
+        assert stack.update(answer["PhysicalResourceId"], ["vm-101"])["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-101"]
+    assert len(stack.evs.calls(vm_id="vm-101")) == 1
 
 
 def test_an_undo_goes_on_in_a_fresh_invocation(stack):

@@ -234,6 +234,9 @@ class Stack:
         def invoke(_name: str) -> Response:
             assert request.headers["X-Amz-Invocation-Type"] == "Event"
             assert len(request.get_data()) <= 262_144
+            if "InvokeFunction" in self.denied:
+                refusal = {"Message": "not authorized to perform: lambda:InvokeFunction"}
+                return Response(json.dumps(refusal), 403, {"x-amzn-ErrorType": "AccessDeniedException"})
             self.continuations.append(self._start(json.loads(request.get_data()), self.timeout))
             return Response(status=202)
 
