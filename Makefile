@@ -49,6 +49,6 @@ soak: set-up ## Random histories with faults: HISTORIES (500), SECONDS or SEED
 		$(if $(SEED),--seed $(SEED))
 
 clean: ## Remove all that was set up or built
-	@rm -rf .venv .local node_modules cdk.out* build *.egg-info constructs/*.egg-info
+	@rm -rf .venv .local node_modules cdk.out* dist
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

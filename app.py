@@ -24,13 +24,14 @@ import re
 import shutil
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 PROJECT = Path(__file__).resolve().parent
 STACK_NAME = "EvsWindowsServerEntitlements"
@@ -44,6 +45,13 @@ _CONTEXT_NAMES = {
     "connector_id": "connectorId",
     "timeout": "timeoutMinutes",
 }
+
+
+_NAMES = (
+    "environmentId", "connectorId", "vmIds", "vmIdsFile", "adoptExisting", "retain", "timeoutMinutes", "stackName",
+)  # fmt: skip
+#: So like a name is a misspelt one; `environment`, which may be somebody's own context value, is not.
+_NEAR = 0.92
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,21 @@ def read_settings(context: Callable[[str], object]) -> Settings:
         timeout_minutes=_timeout_minutes(context),
         stack_name=_stack_name(context),
     )
+
+
+def refuse_misspelt(names: Iterable[str]) -> None:
+    """Refuse context values whose names are almost one of the app's: unread, `Retain=true` would retain nothing.
+
+    Args:
+        names: of all context values, those of the CDK and of other apps among them.
+
+    Raises:
+        ValueError: one is misspelt; the message names it.
+    """
+    known = {name.lower(): name for name in _NAMES}
+    for name in sorted(set(names).difference(_NAMES)):
+        if near := get_close_matches(name.lower(), known, n=1, cutoff=_NEAR):
+            raise ValueError(f"{name}: got a context value of this name, expected {known[near[0]]}")
 
 
 def _required(context: Callable[[str], object], name: str, example: str) -> str:
@@ -159,6 +182,7 @@ def synthesize() -> None:
     from evs_entitlements import WindowsServerEntitlements
 
     app = App()
+    refuse_misspelt(app.node.get_all_context())
     settings = read_settings(app.node.try_get_context)
     stack = Stack(
         app,

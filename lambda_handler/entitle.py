@@ -12,6 +12,7 @@ from .aws import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
 from .errors import Failure
 from .evs import LANDS_WITHIN, SEND_WITHIN, Row, Rows, TooLate, named
 from .ledger import NONE, Flight, State, VmIds
+from .log import logger
 from .look import Watch, looked, not_found
 from .properties import Connector
 from .text import batches, causes, count, some
@@ -119,6 +120,7 @@ class Entitling:
             self._flights.append(turn.depart(frozenset(batch), self._lag(frozenset(batch)), answered=True))
             self._arrive()
             turn.patience.fine()
+            logger.info("CreateEntitlement at %s: %s", self._connector, ", ".join(batch))
             self._made(batch, answered)
 
     def _lag(self, batch: VmIds) -> float:

@@ -211,6 +211,7 @@ class _Removal:
             self._take_apart(error, batch, queue)
         else:
             turn.patience.fine()
+            logger.info("DeleteEntitlement at %s: %s", self._connector, ", ".join(batch))
             self._landing.asked |= wanted
             gone = {vm_id for vm_id, row in answered.items() if row.gone}
             self._empty(gone & wanted - self._landing.pending())

@@ -30,7 +30,7 @@ OLDEST = (3, 11)
 PYTHON_PINS = ["requirements.txt", "requirements-dev.txt", "constraints.txt", "pyproject.toml"]
 NODE_PINS = ["package.json", "package-lock.json", ".npmrc"]
 #: In constraints.txt; builds the project itself, which pip would otherwise fetch anew at each installation.
-BUILDER = "setuptools"
+BUILDER = "hatchling"
 
 
 class SetupError(Exception):

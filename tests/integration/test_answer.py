@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from tests.support.cloudformation import CONNECTOR, ENVIRONMENT
+
 
 @pytest.mark.parametrize("statuses", [[503], [500, 502, 503], [0], [0, 503, 429]])
 def test_an_answer_that_meets_trouble_is_sent_again(stack, statuses):
@@ -133,3 +135,17 @@ def test_no_secret_in_any_log_line_at_any_level(stack, level):
     broken["ResponseURL"] = broken["ResponseURL"].replace("https://localhost", "https://nowhere.invalid")
     stack.deliver(broken, LOG_LEVEL=level, at=(0, "before", "raise")).invocation.wait()
     assert broken["ResponseURL"].partition("?")[2] not in stack.log.read_text()
+
+
+def test_each_call_that_evs_took_is_logged_with_its_vms(stack):
+    first = stack.create(["vm-101", "vm-102"])
+    stack.update(first["PhysicalResourceId"], ["vm-102", "vm-103"])
+    stack.delete(first["PhysicalResourceId"], ["vm-101", "vm-102"])
+    text = stack.log.read_text()
+    where = f"{ENVIRONMENT}/{CONNECTOR}"
+    taken = [json.loads(line)["message"] for line in text.splitlines() if "Entitlement at" in line]
+    assert taken == [
+        f"CreateEntitlement at {where}: vm-101, vm-102",
+        f"CreateEntitlement at {where}: vm-103",
+        f"DeleteEntitlement at {where}: vm-101",
+    ]

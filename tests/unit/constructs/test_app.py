@@ -57,6 +57,19 @@ def test_defaults() -> None:
     assert settings.stack_name == "EvsWindowsServerEntitlements"
 
 
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("Retain", "retain"), ("adoptExistng", "adoptExisting"), ("vmids", "vmIds"), ("timeoutMinute", "timeoutMinutes")],
+)
+def test_a_misspelt_name_is_refused(name: str, known: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name}: got a context value of this name, expected {known}$"):
+        APP["refuse_misspelt"]([*GOOD, name])
+
+
+def test_names_that_are_none_of_the_apps_are_no_matter_of_its() -> None:
+    APP["refuse_misspelt"]([*APP["_NAMES"], "@aws-cdk/core:target-partitions", "environment", "stage", "timeout", "vm"])
+
+
 def test_file_of_vm_ids(tmp_path: Path) -> None:
     path = tmp_path / "vms.txt"
     path.write_text("\ufeff# web\nvm-101\n\n  vm-102  # the second\r\n", encoding="utf-8")

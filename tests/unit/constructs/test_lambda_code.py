@@ -222,6 +222,10 @@ def test_an_installed_wheel_stages_the_same_and_brings_no_package_of_a_common_na
     wheel = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels)]
     subprocess.run([sys.executable, "-m", "pip", *wheel, str(source)], check=True, capture_output=True)
     (built,) = wheels.iterdir()
+    # A second build must find nothing of this one: what a later version dropped would be in its asset.
+    assert {path.name for path in source.iterdir()} == {
+        "constructs", "lambda_handler", "pyproject.toml", "README.md", "LICENSE"
+    }  # fmt: skip
     with zipfile.ZipFile(built) as archive:
         archive.extractall(site)
     assert {path.name.partition("-")[0] for path in site.iterdir()} == {"evs_entitlements"}
