@@ -6,6 +6,7 @@ call blindly again: look first. A refused batch is taken apart until the refused
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 
 from .aws import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
@@ -20,6 +21,8 @@ from .turn import Turn
 
 #: A row that was created and is not listed: for so long, in seconds, the list may lag behind.
 LIST_LAG = 15.0
+#: So many seconds after a refusal that an unanswered call of ours may explain, the VMs are tried again.
+DOUBT = 5.0
 #: While a refused batch is narrowed down, a look serves for so many seconds.
 NARROWING = 30.0
 #: So many refusals are looked into, each for one VM or those that it names; the request fails for the first, and the
@@ -205,7 +208,11 @@ class Entitling:
             foreign -= self._of_others()
             self._disown(frozenset(foreign))
         guilty = named(error, rest)
-        if guilty:
+        if self._in_doubt(guilty or rest[:1]):
+            self._turn.clock.pause(DOUBT)
+            self._looked_at = 0.0
+            queue.extendleft(reversed(batches(rest)))
+        elif guilty:
             self._singled_out += 1
             self.failed.update(guilty)
             queue.extendleft(batches(vm_id for vm_id in rest if vm_id not in guilty))
@@ -217,6 +224,11 @@ class Entitling:
         else:
             middle = len(rest) // 2
             queue.extendleft([tuple(rest[middle:]), tuple(rest[:middle])])
+
+    def _in_doubt(self, vm_ids: Iterable[str]) -> bool:
+        """Tell whether VMs may be refused because a call of ours, never answered, has entitled them unseen as yet."""
+        unanswered = NONE.union(*(flight.vm_ids for flight in self._in_flight() if not flight.answered))
+        return not unanswered.isdisjoint(vm_ids)
 
     def _disown(self, foreign: VmIds) -> None:
         """Note at once that VMs are somebody else's: who goes on with this request must not take them for ours."""

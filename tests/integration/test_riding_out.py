@@ -38,6 +38,30 @@ def test_a_lost_answer_does_not_double_the_request(stack):
     assert [call["done"] for call in stack.evs.calls("CreateEntitlement")] == [True]
 
 
+@pytest.mark.parametrize("refusals_name_vm", [True, False])
+def test_a_lost_answer_and_a_list_that_lags_are_ridden_out(stack, refusals_name_vm):
+    """EVS refuses the second call for what the first one did, and the list doesn't show it yet."""
+    looks = {"vm-101": 2, "vm-102": 2}
+    stack.evs.set(already_entitled="refuse", refusals_name_vm=refusals_name_vm, hide_rows=looks)
+    stack.evs.fault("close_after", operations=["CreateEntitlement"])
+    created = stack.create(["vm-101", "vm-102"])
+    assert created["Status"] == "SUCCESS"
+    assert stack.evs.held() == ["vm-101", "vm-102"]
+    done, *refused = [call["done"] for call in stack.evs.calls("CreateEntitlement")]
+    assert done
+    assert 2 <= len(refused) <= 3
+    assert not any(refused)
+
+
+def test_a_lost_answer_does_not_excuse_a_vm_that_is_refused(stack):
+    stack.evs.set(refuse_create={"vm-102": "not this one"})
+    stack.evs.fault("close_before", operations=["CreateEntitlement"])
+    answer = stack.create(["vm-101", "vm-102"])
+    assert answer["Status"] == "FAILED"
+    assert "vm-102: ValidationException" in answer["Reason"]
+    assert stack.evs.held() == []
+
+
 def test_throttled_with_a_time_to_wait(stack):
     stack.evs.fault("throttle", operations=["CreateEntitlement"], count=1, retry_after_seconds=3)
     began = time.monotonic()
