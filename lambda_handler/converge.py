@@ -6,12 +6,12 @@ exception: whoever comes after a request that was overtaken removes what that on
 
 from .aws import AwsError
 from .cloudformation import Answer, failed_id
-from .entitle import LIST_LAG, Entitling
+from .entitle import Entitling
 from .errors import Failure, Interruption, LedgerFailure, LedgerGone, Restart
 from .evs import Rows
 from .ledger import Adoption, State, VmIds
 from .log import logger
-from .look import looked
+from .look import LIST_LAG, looked
 from .orphan import undone
 from .plan import Plan, plan
 from .properties import Properties
@@ -19,6 +19,7 @@ from .remove import Left, remove_all
 from .standing import Standing
 from .text import causes, clipped, count, some
 from .turn import Turn
+from .wait import Waiting
 
 #: What a user is told where entitlements exist that this stack did not create.
 CONFLICT = (
@@ -54,6 +55,7 @@ class Convergence:
         self.tried = False
         self._adopting: VmIds = NO_VMS
         self._entitling: Entitling | None = None
+        self._waiting: Waiting | None = None
 
     def answer(self) -> Answer:
         """Carry the request out.
@@ -126,6 +128,7 @@ class Convergence:
         return self._fail(reason)
 
     def _entitle(self, declared: Properties) -> tuple[Entitling, Plan]:
+        self._waiting = None
         rows, planned = self._planned(declared)
         if planned.conflicts:
             raise Failure(CONFLICT.format(vm_ids=some(planned.conflicts), connector=declared.connector))
@@ -139,7 +142,8 @@ class Convergence:
             self.failed.update({vm_id: row.cause for vm_id in again if (row := rows.get(vm_id)) and not row.gone})
         entitling.create(planned.create)
         self._restore(entitling, planned.restore - self.failed.keys())
-        entitling.wait(planned.required)
+        self._waiting = Waiting(self._turn, declared.connector, entitling)
+        self._waiting.wait(planned.required)
         return entitling, planned
 
     def _restore(self, entitling: Entitling, vm_ids: VmIds) -> None:
@@ -190,8 +194,7 @@ class Convergence:
 
     def has_tried(self) -> bool:
         """Tell whether every VM was called for, and so long ago that the list shows what became of the calls."""
-        since = self._entitling.waits_since if self._entitling else None
-        return since is not None and self._turn.clock.now() - since > LIST_LAG
+        return self._waiting is not None and self._waiting.has_lasted(LIST_LAG)
 
     def is_overtaken(self) -> bool:
         """Tell whether a newer request has come, so that there is to be no answer."""

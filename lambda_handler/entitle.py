@@ -1,6 +1,6 @@
-"""Creates what a plan asks for and waits until it is settled.
+"""Creates what a plan asks for.
 
-Owns batches, refusals and the wait; never removes anything. Before each CreateEntitlement the ledger claims the
+Owns batches and refusals; never removes anything. Before each CreateEntitlement the ledger claims the
 batch, with the time until which that call may take effect. An answer that never came is no failure and no reason to
 call blindly again: look first. A refused batch is taken apart until the refused VMs are known one by one.
 """
@@ -14,13 +14,11 @@ from .errors import Failure
 from .evs import LANDS_WITHIN, SEND_WITHIN, Row, Rows, TooLate, named
 from .ledger import NONE, Flight, State, VmIds
 from .log import logger
-from .look import Watch, looked, not_found
+from .look import LIST_LAG, looked, not_found
 from .properties import Connector
 from .text import batches, causes, count, some
 from .turn import Turn
 
-#: A row that was created and is not listed: for so long, in seconds, the list may lag behind.
-LIST_LAG = 15.0
 #: So many seconds after a refusal that an unanswered call of ours may explain, the VMs are tried again.
 DOUBT = 5.0
 #: While a refused batch is narrowed down, a look serves for so many seconds.
@@ -45,8 +43,10 @@ class Entitling:
         VMs that were nobody's and for which this invocation has called, whatever became of it.
     adopted
         VMs that somebody else has entitled since the plan was made, and that are to be taken over.
-    waits_since
-        When the last CreateEntitlement call was done with and only the wait was left, in epoch seconds; None before.
+    made_at
+        When, in epoch seconds, EVS took the call for a VM, or a look showed it held.
+    former
+        The row that a VM had before that: the list may still show it for a while.
     """
 
     def __init__(
@@ -60,15 +60,14 @@ class Entitling:
         self.untried: VmIds = NONE
         self.adopted: VmIds = NONE
         self.made: set[str] = set()
-        self.waits_since: float | None = None
+        self.made_at: dict[str, float] = {}
+        self.former: Rows = {}
         self._adopt_existing = adopt_existing
         self._singled_out = 0
         self._seen: Rows = {}
         self._looked_at = 0.0
         self._flights: list[Flight] = []
         self._seen_lost: set[str] = set()
-        self._made_at: dict[str, float] = {}
-        self._former: Rows = {}
         self._fresh: set[str] = set()
 
     # --- creating --------------------------------------------------------------------------------------------------
@@ -94,7 +93,7 @@ class Entitling:
         # From before the write: time that passes in between counts, too.
         departure = turn.clock.now()
         if departure >= turn.work_by:
-            raise Failure(f"time is up: {count(len(batch))} not created yet: {some(batch)}. {self._so_far()}".rstrip())
+            raise Failure(f"time is up: {count(len(batch))} not created yet: {some(batch)}. {self.so_far()}".rstrip())
         self._claim(frozenset(batch), departure)
         self.made |= self._fresh.intersection(batch)
         send_by = departure + min(turn.send_within, SEND_WITHIN)
@@ -136,9 +135,9 @@ class Entitling:
         now = self._turn.clock.now()
         for vm_id in batch:
             if (former := self.rows.get(vm_id)) is not None:
-                self._former[vm_id] = former
+                self.former[vm_id] = former
             self.rows[vm_id] = answered.get(vm_id) or Row(vm_id, "CREATING")
-            self._made_at[vm_id] = now
+            self.made_at[vm_id] = now
 
     def _claim(self, vm_ids: VmIds, departure: float) -> None:
         turn, connector = self._turn, self._connector
@@ -187,7 +186,7 @@ class Entitling:
         for vm_id in batch:
             if (row := rows.get(vm_id)) is not None and row.held:
                 self.rows[vm_id] = row
-                self._made_at[vm_id] = self._turn.clock.now()
+                self.made_at[vm_id] = self._turn.clock.now()
         return [vm_id for vm_id in batch if (row := rows.get(vm_id)) is None or not row.held]
 
     def look(self) -> Rows:
@@ -254,71 +253,10 @@ class Entitling:
             )
         )
 
-    # --- waiting ---------------------------------------------------------------------------------------------------
+    # --- reporting ----------------------------------------------------------------------------------------------------
 
-    def wait(self, required: VmIds) -> None:
-        """Wait until each required VM is CREATED (or AT_RISK) or has failed.
-
-        Raises
-        ------
-        Failure
-            The time was up, naming what was CREATING; access denied; EVS out of reach for too long.
-        """
-        turn = self._turn
-        watch = Watch(turn, self._connector)
-        again: set[str] = set()
-        self.waits_since = turn.clock.now()
-        while outstanding := self._outstanding(required):
-            now = turn.clock.now()
-            if now >= turn.work_by:
-                raise Failure(self._late(outstanding, required))
-            turn.clock.pause(min(self._interval(now), max(turn.work_by - now, 0.1)))
-            watch.progress(len(required) - len(outstanding), len(required))
-            seen, complete = watch.look(outstanding)
-            seen = {vm_id: row for vm_id, row in seen.items() if not self._lagging(row)}
-            self.rows.update(seen)
-            if complete:
-                vanished = self._vanished(outstanding - seen.keys())
-                self.failed.update(dict.fromkeys(vanished & again, "EVS does not list it any more"))
-                if vanished - again:
-                    self.waits_since = None
-                    self.create(vanished - again)
-                    self.waits_since = turn.clock.now()
-                again |= vanished
-
-    def _outstanding(self, required: VmIds) -> VmIds:
-        result = set()
-        for vm_id in required:
-            row = self.rows.get(vm_id)
-            if vm_id in self.failed or vm_id in self.untried or (row is not None and row.entitled):
-                continue
-            if row is None or row.creating:
-                result.add(vm_id)
-            else:
-                self.failed[vm_id] = row.cause
-        return frozenset(result)
-
-    def _lagging(self, row: Row) -> bool:
-        """Tell whether the list still shows what was there before the call."""
-        since = self._turn.clock.now() - self._made_at.get(row.vm_id, 0.0)
-        return since < LIST_LAG and row == self._former.get(row.vm_id)
-
-    def _vanished(self, vm_ids: VmIds) -> VmIds:
-        now = self._turn.clock.now()
-        return frozenset(vm_id for vm_id in vm_ids if now - self._made_at.setdefault(vm_id, now) > LIST_LAG)
-
-    def _interval(self, now: float) -> float:
-        """Seconds until the next look: the answer follows within 2 s at first, within 15 s later on."""
-        elapsed = now - max(self._made_at.values(), default=self._turn.request.issued_at(now))
-        if elapsed < 10:
-            return 1.0
-        return 1.5 if elapsed < 60 else min(elapsed / 20, 12.0)
-
-    def _late(self, outstanding: VmIds, required: VmIds) -> str:
-        late = f"time is up: {count(len(outstanding))} of {len(required):,} still CREATING: {some(outstanding)}"
-        return f"{late}. {self._so_far()}".rstrip()
-
-    def _so_far(self) -> str:
+    def so_far(self) -> str:
+        """Say how many have failed by now, and why; nothing where none has."""
         return f"{count(len(self.failed))} could not be entitled: {causes(self.failed)}" if self.failed else ""
 
     def report(self, required: VmIds) -> str:

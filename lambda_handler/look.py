@@ -32,6 +32,8 @@ def not_found(error: NotFound, connector: Connector) -> Failure:
     return Failure(f"{what} was not found: {error.message or error.code}")
 
 
+#: A row that was created and is not listed: for so long, in seconds, the list may lag behind.
+LIST_LAG = 15.0
 #: After so many seconds, more each time up to the second number, a look begins at the first page again: what a page
 #: token leads to might be the list as it was when the token was made.
 ANEW, ANEW_MOST = 15.0, 60.0

@@ -34,6 +34,7 @@ QUICK = {
     "lambda_handler.remove.ANSWERED_LANDS_WITHIN": 6.0,
     "lambda_handler.aws.FAULT_LANDS_WITHIN": 1.0,
     "lambda_handler.entitle.LIST_LAG": 1.0,
+    "lambda_handler.wait.LIST_LAG": 1.0,
 }
 
 vm_sets = st.sets(st.sampled_from(HEALTHY), min_size=1, max_size=5)

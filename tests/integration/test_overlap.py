@@ -18,6 +18,7 @@ QUICK = {
     "lambda_handler.entitle.LANDS_WITHIN": 6.0,
     "lambda_handler.entitle.SEND_WITHIN": 2.0,
     "lambda_handler.entitle.LIST_LAG": 3.0,
+    "lambda_handler.wait.LIST_LAG": 3.0,
     "lambda_handler.remove.LANDS_WITHIN": 6.0,
     "lambda_handler.remove.SEND_WITHIN": 2.0,
 }
