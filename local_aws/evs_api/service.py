@@ -52,10 +52,12 @@ class Service:
         self.world = world
         self.calls = CallLog(world.now)
         self.faults = Faults(seed)
+        self._world_number = 0
         self._access = AccessControl(iam)
 
     def reset(self) -> None:
-        """Return to the beginning: world, faults and log."""
+        """Return to the beginning: world, faults and log. Calls that were held up do nothing to the new world."""
+        self._world_number += 1
         self.faults.clear(seed=0)
         self.world.reset()
         self.calls.clear()
@@ -88,10 +90,13 @@ class Service:
         action, resource = f"evs:{operation}", self._resource(call.members)
         call.principal = self._access.authorize(signature, action, resource)
         members = model.parse_request(operation, body)
+        world_number = self._world_number
         rules = self.faults.draw(call)
         call.effects = [rule.effect for rule in rules]
         for rule in rules:
             self._before(call, rule, action, resource)
+        if world_number != self._world_number:
+            raise _ClosedError("closed by a reset")
         try:
             answer = model.shape_answer(operation, self.world.call(operation, members))
             call.done = True

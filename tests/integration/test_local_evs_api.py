@@ -404,6 +404,17 @@ def test_a_call_that_hangs_outlasts_the_client(api: EvsApi, control: EvsControl)
     assert control.held() == ["vm-101"]
 
 
+def test_a_call_that_was_held_up_does_nothing_after_a_reset(evs: Any, control: EvsControl) -> None:
+    rule = control.fault("hold", operations=["CreateEntitlement"])
+    with ThreadPoolExecutor(1) as pool:
+        held_up = pool.submit(evs.create_entitlement, **PLACE, vmIds=["vm-101"])
+        control.wait_held(rule)
+        control.reset()
+        with pytest.raises(BotoCoreError):
+            held_up.result(10)
+    assert control.held() == []
+
+
 def test_probability_is_drawn_from_a_seed(evs: Any, control: EvsControl) -> None:
     def outcomes() -> list[str]:
         control.clear_calls()

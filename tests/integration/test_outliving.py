@@ -66,8 +66,8 @@ def test_a_pause_that_evs_asks_for_outlasts_the_invocation_too(stack, looks):
     stack.evs.set(create_latency=0.5 * looks)
     stack.evs.fault("throttle", operations=["ListVmEntitlements"], count=2, after_calls=looks, retry_after_seconds=18)
     began = time.monotonic()
-    delivery = stack.deliver(stack.event("Create", ["vm-101"]), timeout=30)
-    assert delivery.answer(90)["Status"] == "SUCCESS"
+    answer = stack.deliver(stack.event("Create", ["vm-101"]), timeout=30).answer(90)
+    assert answer["Status"] == "SUCCESS", answer
     assert 36 <= time.monotonic() - began < 50
     assert len(stack.evs.calls("ListVmEntitlements")) == 3 + looks
     assert 2 <= len(stack.continuations) <= 4
