@@ -25,7 +25,7 @@ demo: set-up ## See it work: the real cdk CLI against the local AWS, about 4 min
 	@python -m demo $(ARGS)
 
 test: set-up ## Run all tests, about 8 minutes
-	@python -m pytest -q -p tests.support.scheduling -n 7 $(ARGS)
+	@python -m pytest -q -p tests.support.scheduling -n 5 $(ARGS)
 
 lint: set-up ## Check style and types
 	@ruff check --quiet .
