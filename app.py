@@ -45,12 +45,10 @@ _CONTEXT_NAMES = {
     "connector_id": "connectorId",
     "timeout": "timeoutMinutes",
 }
-
-
 _NAMES = (
     "environmentId", "connectorId", "vmIds", "vmIdsFile", "adoptExisting", "retain", "timeoutMinutes", "stackName",
 )  # fmt: skip
-#: So like a name is a misspelt one; `environment`, which may be somebody's own context value, is not.
+# So like a name is a misspelt one; `environment`, which may be somebody's own context value, is not.
 _NEAR = 0.92
 
 

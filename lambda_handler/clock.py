@@ -59,7 +59,7 @@ class Clock:
 
     def suit(self, service_timeout: float) -> None:
         """Bound single calls so that one which hangs leaves time for the answer (ServiceTimeout, in seconds)."""
-        self.read_timeout = min(self.read_timeout, max(service_timeout * OF_REQUEST, READ_LEAST))
+        self.read_timeout = min(self.read_timeout, _bounded(service_timeout * OF_REQUEST, READ_LEAST, READ_MOST))
 
     def remaining(self) -> float:
         """Return the seconds that Lambda still gives this invocation."""

@@ -11,6 +11,12 @@ from .log import logger
 from .properties import Connector
 from .turn import Turn
 
+#: A row that was created and is not listed: for so long, in seconds, the list may lag behind.
+LIST_LAG = 15.0
+#: After so many seconds, more each time up to the second number, a look begins at the first page again: what a page
+#: token leads to might be the list as it was when the token was made.
+ANEW, ANEW_MOST = 15.0, 60.0
+
 
 def looked(turn: Turn, connector: Connector) -> Rows:
     """Return what EVS lists, or raise a Failure that a user understands."""
@@ -30,13 +36,6 @@ def not_found(error: NotFound, connector: Connector) -> Failure:
     }
     what = which.get(error.resource_id, f"environment {connector.environment_id} or connector {connector.connector_id}")
     return Failure(f"{what} was not found: {error.message or error.code}")
-
-
-#: A row that was created and is not listed: for so long, in seconds, the list may lag behind.
-LIST_LAG = 15.0
-#: After so many seconds, more each time up to the second number, a look begins at the first page again: what a page
-#: token leads to might be the list as it was when the token was made.
-ANEW, ANEW_MOST = 15.0, 60.0
 
 
 class Watch:
@@ -69,7 +68,7 @@ class Watch:
             page, following = self._page(token)
             rows = [row for row in page if row.vm_id in outstanding]
             merged(rows, seen)
-            is_whole = start is None and token is None and following is None
+            is_whole = token is None and following is None
             if any(row.creating for row in rows) and not is_whole:
                 self._token = token
                 return {vm_id: row for vm_id, row in seen.items() if row.held}, False

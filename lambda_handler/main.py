@@ -126,6 +126,7 @@ def hand_over(event: dict[str, Any], context: Any, clock: Clock, resume_at: floa
         raise RuntimeError(f"{MOST_INVOCATIONS} invocations have not been enough")
     payload = {key: value for key, value in event.items() if key != "OldResourceProperties"}
     payload[CONTINUATION] = {**goes_on, "Invocation": number, "ResumeAt": resume_at}
+    issued_at = Request.of(event).issued_at(goes_on.get("Began", clock.now()))
     client = Clients(clock).make("lambda")
     while True:
         try:
@@ -134,7 +135,7 @@ def hand_over(event: dict[str, Any], context: Any, clock: Clock, resume_at: floa
                 FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=json.dumps(payload).encode(),
             )  # fmt: skip
         except AwsError as error:
-            final = isinstance(error, Denied) and clock.now() - _issued_at(event, clock) > DENIED_FOR
+            final = isinstance(error, Denied) and clock.now() - issued_at > DENIED_FOR
             if final and clock.remaining() < ANSWERING and (answer := _given_up(error)):
                 return answer
             if clock.remaining() < 2:
@@ -143,10 +144,6 @@ def hand_over(event: dict[str, Any], context: Any, clock: Clock, resume_at: floa
             clock.doze(0.5)
         else:
             return None
-
-
-def _issued_at(event: dict[str, Any], clock: Clock) -> float:
-    return Request.of(event).issued_at((event.get(CONTINUATION) or {}).get("Began", clock.now()))
 
 
 def _given_up(error: AwsError) -> Answer | None:

@@ -6,7 +6,7 @@ Owns these cases. The table goes with the stack, so it is missing only where som
 from .aws import AwsError, NotFound, Refused
 from .cloudformation import Answer, failed_request, is_set_id
 from .errors import Failure, LedgerGone
-from .evs import SEND_WITHIN, named
+from .evs import SEND_WITHIN, Rows, named
 from .log import logger
 from .properties import Connector, Properties
 from .text import batches, count, some
@@ -27,8 +27,6 @@ def delete_declared(turn: Turn, properties: Properties | Failure, gone: LedgerGo
     logger.warning("%s; deleting what the properties declare", gone)
     try:
         left = _delete(turn, properties.connector, properties.vm_ids)
-    except NotFound:
-        left = {}
     except (AwsError, Failure) as error:
         return Answer("FAILED", physical_id, f"{error}. {gone}")
     if left:
@@ -40,9 +38,7 @@ def _answer_for_made_up(turn: Turn, properties: Properties, gone: LedgerGone) ->
     """Of a Create that never answered it is not known what it made, nor whether the VMs were somebody else's before."""
     physical_id = turn.request.physical_id
     try:
-        rows = turn.look(properties.connector, turn.answer_by)
-    except NotFound:
-        rows = {}
+        rows = _look(turn, properties.connector)
     except (AwsError, Failure) as error:
         return Answer("FAILED", physical_id, f"{error}. {gone}")
     held = {vm_id for vm_id in properties.vm_ids if vm_id in rows and rows[vm_id].held}
@@ -62,8 +58,6 @@ def undone(turn: Turn, connector: Connector, made: frozenset[str]) -> str:
     turn.failing = True
     try:
         left = _delete(turn, connector, made)
-    except NotFound:
-        left = {}
     except (AwsError, Failure) as error:
         return f". {count(len(made))} may be left entitled: {some(made)}: {error}"
     return f". {count(len(left))} left entitled: {some(left)}" if left else f". {count(len(made))} removed again"
@@ -79,10 +73,18 @@ def _is_replaced(turn: Turn) -> bool:
     return named is not None and named != turn.request.physical_id and is_set_id(named)
 
 
+def _look(turn: Turn, connector: Connector) -> Rows:
+    """Return what EVS lists: nothing where the environment or the connector is gone, and every entitlement of it."""
+    try:
+        return turn.look(connector, turn.answer_by)
+    except NotFound:
+        return {}
+
+
 def _delete(turn: Turn, connector: Connector, vm_ids: frozenset[str]) -> dict[str, str]:
     not_before: dict[str, float] = {}
     while True:
-        rows = turn.look(connector, turn.answer_by)
+        rows = _look(turn, connector)
         present = {vm_id for vm_id in vm_ids if vm_id in rows and not rows[vm_id].gone}
         held = {vm_id for vm_id in present if rows[vm_id].held}
         now = turn.clock.now()
