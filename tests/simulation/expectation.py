@@ -33,6 +33,7 @@ class Facts:
     trouble: int = 0
     is_shadowed: bool = False
     others: int = 0
+    is_given_back: bool = False
 
     @classmethod
     def of(cls, request: "Request") -> "Facts":
@@ -52,7 +53,8 @@ class Facts:
             trouble=world.troubles,
             is_shadowed=any(_is_shadow(row, stack.name, world.clock.now) for row in world.evs.history
                             if row.where == declared.where and row.vm_id in declared.vm_ids),
-            others=world.operations_of_others(stack),
+            is_given_back=any((declared.where, vm_id) in stack.given_back for vm_id in declared.vm_ids),
+            others=-1 if world.others_are_busy(stack) else world.operations_of_others(stack),
         )
 
 
@@ -88,8 +90,14 @@ def allowed(request: "Request") -> frozenset[str]:
     if facts.odd:
         return EITHER if declared.adopts or not facts.foreign else FAILED
     if facts.foreign and not declared.adopts:
-        return FAILED
+        return EITHER if facts.foreign <= _adopted_elsewhere(request, declared) else FAILED
     return FAILED if facts.refused - facts.foreign else SUCCESS
+
+
+def _adopted_elsewhere(request: "Request", declared: Declared) -> set[str]:
+    """Return the VMs that another resource of the stack adopts at the same time."""
+    others = [Declared.by(one.properties) for one in request.stack.requests if one is not request]
+    return {vm_id for one in others if one.adopts and one.where == declared.where for vm_id in one.vm_ids}
 
 
 def _of_delete(request: "Request") -> frozenset[str]:
@@ -103,7 +111,9 @@ def _is_open(request: "Request") -> bool:
     weather = world.weather
     if request.excuses or world.troubles != request.facts.trouble or world.is_troubled or request.stack.has_lost_ledger:
         return True
-    if request.facts.is_shadowed or world.operations_of_others(request.stack) != request.facts.others:
+    if request.facts.is_shadowed or request.facts.is_given_back:
+        return True
+    if world.operations_of_others(request.stack) != request.facts.others:
         return True
     touched = world.evs.touched_by_hand
     if any(touched.get(vm_id, 0.0) >= request.issued_at for vm_id in declared.vm_ids):

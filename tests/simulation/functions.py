@@ -152,6 +152,8 @@ class Capture(logging.Handler):
         invocation = getattr(getcurrent(), "invocation", None)
         if invocation is not None:
             invocation.lines.append(self.format(record))
+            if record.name.startswith("evs"):
+                invocation.world.story("log", invocation.number, record.getMessage())
 
 
 CAPTURE = Capture()

@@ -86,16 +86,23 @@ def _template(random: Random, stack: int, stacks: int) -> dict[str, dict[str, An
     pool = POOL if stacks == 1 else POOL[stack * 2 : stack * 2 + 6]
     own = POOL if stacks == 1 else (POOL[:2] if stack == 0 else POOL[6:])
     template: dict[str, dict[str, Any]] = {}
+    retained: set[str] = set()
     for logical_id in random.sample(LOGICAL_IDS, random.choice([1, 1, 1, 2, 3])):
         adopts = random.random() < 0.35
         vm_ids = random.sample(own if adopts else pool, random.randint(1, min(5, len(own if adopts else pool))))
+        # Whether a VM stays that one resource retains and another declares at the same time, nobody has said.
+        vm_ids = [vm_id for vm_id in vm_ids if vm_id not in retained]
+        if not vm_ids:
+            continue
         if random.random() < 0.1:
             vm_ids.append(random.choice(list(BAD)))
         given: dict[str, Any] = {"vms": sorted(vm_ids), "adopts": adopts}
         if random.random() < 0.2:
             given["there"] = True
-        if random.random() < 0.15:
+        shared = {one for other in template.values() for one in other["vms"]}
+        if random.random() < 0.15 and shared.isdisjoint(vm_ids):
             given["retain"] = random.choice(["attribute", "property"])
+            retained.update(vm_ids)
         if random.random() < 0.05:
             given["wrong"] = random.choice(["EnvironmentId", "ConnectorId", "VmIds", "AdoptExisting", "place"])
         template[logical_id] = given

@@ -49,6 +49,7 @@ class Operation:
         self._cancel = Signal(self.world.clock)
         self.requests: list[Request] = []
         self.reason = ""
+        self._template = Template({})
 
     # --- requests ------------------------------------------------------------------------------------------------------
 
@@ -89,6 +90,7 @@ class Operation:
         """Create or update the stack."""
         stack, ways = self.stack, self.ways
         is_new = not stack.status
+        self._template = template
         for resource in stack.resources.values():
             if stack.status.endswith("_COMPLETE"):
                 resource.stable = (resource.physical_id, resource.properties)
@@ -136,6 +138,7 @@ class Operation:
     def _create(self, logical_id: str, properties: Properties) -> None:
         stack, failed = self.stack, self.stack.resources.get(logical_id)
         resource = stack.resources[logical_id] = Resource(logical_id, properties)
+        resource.retain = self._template.retain.get(logical_id, "")
         if failed is not None:
             resource.former = [*failed.former, (failed.physical_id, failed.properties)]
         stack.note(resource, "", "CREATE_IN_PROGRESS")
@@ -179,6 +182,8 @@ class Operation:
             resource.former = []
         for logical_id in [one for one in stack.resources if one not in template.resources]:
             resource = stack.resources[logical_id]
+            if resource.status == "CREATE_FAILED":
+                resource.retain = ""
             if resource.retain == "attribute":
                 self._skip(resource)
                 del stack.resources[logical_id]
@@ -240,8 +245,9 @@ class Operation:
         stack = self.stack
         doomed = [(one, *former) for one in stack.resources.values() for former in one.former]
         doomed += [(one, one.physical_id, one.properties) for one in stack.resources.values()]
-        for resource, physical_id, _ in doomed:
+        for resource, physical_id, properties in doomed:
             stack.release(resource.logical_id, physical_id)
+            stack.give_back(properties)
         if stack.root is not None:
             stack.reach("DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
         else:
@@ -261,8 +267,11 @@ class Operation:
             doomed += [(resource, *one) for one in gone if one[0] != stable_id]
             if resource.stable is not None and self._has_changed(resource):
                 returning.append(resource)
-        for resource, physical_id, _ in doomed:
+        for resource, physical_id, properties in doomed:
             stack.release(resource.logical_id, physical_id)
+            stack.give_back(properties)
+        for resource in stack.resources.values():
+            stack.give_back(resource.tried or {})
         stack.reach("UPDATE_ROLLBACK_IN_PROGRESS")
         back: list[bool] = []
         self.at_once([lambda one=one: back.append(self._return(one)) for one in returning])  # type: ignore[misc]

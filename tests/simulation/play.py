@@ -85,8 +85,7 @@ class Player:
             self.world.clock.wait_for(process)
 
     def _begin(self, stack: Stack, operation: Any, *arguments: Any, together: bool = False) -> None:
-        stack.operations += 1
-        self._running[stack.name] = self.world.clock.spawn(operation, *arguments)
+        self._running[stack.name] = stack.begin(operation, *arguments)
         if not together:
             self._wait(stack)
 
@@ -240,15 +239,15 @@ class Player:
 
     def _go_on(self, stack: Stack, seed: str) -> None:
         """Deploy one thing more, that fits: it makes up for what was skipped before."""
-        given = {"stack": self._stacks.index(stack), "resources": {"Windows": {"vms": ["vm-108"], "adopts": True}}}
+        number = self._stacks.index(stack)
+        given = {"stack": number, "resources": {"Windows": {"vms": [f"vm-90{number}"], "adopts": False}}}
         self._deploy(Step("deploy", f"{seed}/on", given))
 
     def _remove(self, stack: Stack, seed: str) -> None:
         for number in range(DELETIONS):
             if stack.status in ("", "DELETE_COMPLETE"):
                 return
-            stack.operations += 1
-            self.world.clock.wait_for(self.world.clock.spawn(Operation(stack, Ways(), f"{seed}/{number}").delete))
+            self.world.clock.wait_for(stack.begin(Operation(stack, Ways(), f"{seed}/{number}").delete))
             self.world.settle()
         if stack.status != "DELETE_COMPLETE":
             self.world.judge.violation(f"{stack.name} can't be deleted though all is calm")

@@ -3,9 +3,11 @@
 Owns what CloudFormation believes declared. `operations.py` carries out what users ask for.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .clock import Process
 from .declared import Declared, Properties
 from .dynamodb import Table
 from .errors import Refusal
@@ -71,11 +73,29 @@ class Stack:
         self.resources: dict[str, Resource] = {}
         self.believed: dict[tuple[str, str], Declared] = {}
         self.retained: dict[Where, set[str]] = {}
+        #: Retained VMs that an operation may have taken over and, rolled back, given back: they are nobody's.
+        self.given_back: set[tuple[Where, str]] = set()
         self.requests: list[Request] = []
         self.is_denied = False
         self.has_lost_ledger = False
+        #: Operations that have begun, and those of them that are under way.
         self.operations = 0
+        self.under_way = 0
         self.is_gone = False
+
+    def begin(self, operation: Callable[..., None], *arguments: Any) -> Process:
+        """Begin an operation."""
+        self.operations += 1
+        self.under_way += 1
+
+        def carry_out() -> None:
+            # Nobody begins an operation in the very second in which the one before has ended.
+            if self.requests:
+                self.world.clock.sleep(max(self.requests[-1].issued_at + 1.5 - self.world.clock.now, 0.0))
+            operation(*arguments)
+            self.under_way -= 1
+
+        return self.world.clock.spawn(carry_out)
 
     # --- what it believes ------------------------------------------------------------------------------------------------
 
@@ -90,6 +110,12 @@ class Stack:
     def believe(self, logical_id: str, physical_id: str, properties: Properties) -> None:
         """Take on an id that was answered with SUCCESS."""
         self.believed[logical_id, physical_id] = Declared.by(properties)
+
+    def give_back(self, properties: Properties) -> None:
+        """Note that what a set declares goes back to what it was."""
+        declared = Declared.by(properties)
+        retained = self.retained.get(declared.where, set())
+        self.given_back |= {(declared.where, vm_id) for vm_id in declared.vm_ids & retained}
 
     def release(self, logical_id: str, physical_id: str) -> None:
         """Rely on an id no more."""

@@ -84,9 +84,12 @@ class World:
             request.stack.function.deliver(request.event, request, delay)
 
     def operations_of_others(self, stack: Stack) -> int:
-        """Count the stack operations of others, those that are under way once more each time they are asked for."""
-        others = [one for one in self.stacks.values() if one is not stack]
-        return sum(one.operations for one in others) + 1000 * sum("IN_PROGRESS" in one.status for one in others)
+        """Count the operations of other stacks so far."""
+        return sum(one.operations for one in self.stacks.values() if one is not stack)
+
+    def others_are_busy(self, stack: Stack) -> bool:
+        """Tell whether an operation of another stack is under way."""
+        return any(one.under_way for one in self.stacks.values() if one is not stack)
 
     # --- time ----------------------------------------------------------------------------------------------------------
 
@@ -127,4 +130,5 @@ def _shown(properties: Properties) -> str:
     vm_ids = properties.get("VmIds")
     shown = " ".join(map(str, vm_ids)) if isinstance(vm_ids, list) and len(vm_ids) < 20 else f"{len(vm_ids or ())} VMs"
     adopts = " adopts" if properties.get("AdoptExisting") == "true" else ""
-    return f"{properties.get('ConnectorId')}: {shown}{adopts}"
+    retains = " RETAIN" if properties.get("RemovalPolicy") == "RETAIN" else ""
+    return f"{properties.get('ConnectorId')}: {shown}{adopts}{retains}"
