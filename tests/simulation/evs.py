@@ -1,0 +1,251 @@
+"""EVS: what its three calls do, and what happens by itself or by hand. Knows nothing of who may be right.
+
+Owns the rows and their changes. `evs_list.py` shows them page by page; `judge.py` is told of every deletion.
+"""
+
+from collections.abc import Callable, Iterable
+from random import Random
+
+from .clock import Clock
+from .errors import Refusal
+from .rows import BY_HAND, Look, Row, Where
+from .weather import Weather
+
+#: For so long after a call of ours, answered or not, nobody entitles the same VM by hand (see weather.py).
+UNDECIDABLE = 130.0
+GRACE = 8 * 3600.0
+
+
+class Evs:
+    """The service.
+
+    Attributes:
+        places: environment and connector ids that exist.
+        bad: VM id -> `refused` (the call is), `fails` (the row turns CREATE_FAILED), `failed` (at once, in the answer).
+        stuck: VM ids whose deletion is refused.
+        on_deletion: told of each row whose deletion EVS takes, and by which stack.
+    """
+
+    def __init__(self, clock: Clock, weather: Weather, random: Random, story: Callable[[str], None]) -> None:
+        self._clock = clock
+        self.weather = weather
+        self._random = random
+        self._story = story
+        self.places: set[Where] = set()
+        self.bad: dict[str, str] = {}
+        self.stuck: set[str] = set()
+        self.rows: dict[Where, list[Row]] = {}
+        self.history: list[Row] = []
+        self.on_deletion: Callable[[Row, str], None] = lambda row, by: None
+        self.in_air: dict[str, float] = {}
+        self.touched_by_hand: dict[str, float] = {}
+        self.unknown_status: dict[str, str] = {}
+        self.outage_since: float | None = None
+        self._numbers = 0
+
+    # --- truth -------------------------------------------------------------------------------------------------------
+
+    def held(self, where: Where, vm_id: str) -> Row | None:
+        """Return the row by which a VM is held."""
+        return next((row for row in self.rows.get(where, ()) if row.vm_id == vm_id and row.is_held), None)
+
+    def all_held(self, where: Where | None = None) -> list[Row]:
+        """Return every row that holds a VM."""
+        places = [where] if where else list(self.rows)
+        return [row for place in places for row in self.rows.get(place, ()) if row.is_held]
+
+    # --- calls -------------------------------------------------------------------------------------------------------
+
+    def check_place(self, where: Where) -> None:
+        """Refuse what does not exist."""
+        if where in self.places:
+            return
+        environment, connector = where
+        known = {place[0] for place in self.places}
+        resource = ("connector", connector) if environment in known else ("environment", environment)
+        raise Refusal(
+            "ResourceNotFoundException", f"The {resource[0]} {resource[1]} was not found", 404,
+            resourceId=resource[1], resourceType=resource[0],
+        )  # fmt: skip
+
+    def create(self, where: Where, vm_ids: list[str], maker: str) -> list[Row]:
+        """Take CreateEntitlement: all VMs of a call, or none."""
+        self.check_place(where)
+        weather = self.weather
+        held = {
+            vm_id: row
+            for vm_id in vm_ids
+            if (row := self.held(where, vm_id)) is not None and not self._is_created_anew(row, maker)
+        }
+        refused = [vm_id for vm_id in vm_ids if self.bad.get(vm_id) == "refused"]
+        if refused:
+            self._refuse(refused[:1], "is not running a supported Windows Server version", weather.refusal)
+        if held and weather.held_answer in ("named", "unnamed"):
+            how = "message" if weather.held_answer == "named" else "unnamed"
+            self._refuse(sorted(held), "already has an entitlement", how)
+        made = [self._begin(where, vm_id, maker) for vm_id in vm_ids if vm_id not in held]
+        old = list(held.values()) if weather.held_answer == "old row" else []
+        return [*made, *old]
+
+    @staticmethod
+    def _is_created_anew(row: Row, maker: str) -> bool:
+        # Of what EVS has removed from somebody else a Create is refused: whose a renewed one was, nobody could tell.
+        return row.status == "ENTITLEMENT_REMOVED" and (row.maker == maker or maker in row.adopters)
+
+    def _refuse(self, vm_ids: list[str], why: str, how: str) -> None:
+        named = ", ".join(vm_ids)
+        if how == "fields":
+            fields = [{"name": f"vmIds.{vm_id}", "message": f"{vm_id} {why}"} for vm_id in vm_ids]
+            raise Refusal("ValidationException", "invalid input", reason="fieldValidationFailed", fieldList=fields)
+        if how == "message":
+            raise Refusal("ValidationException", f"VM {named} {why}", reason="other")
+        if how == "not found":
+            raise Refusal(
+                "ResourceNotFoundException", f"VM {vm_ids[0]} was not found", 404,
+                resourceId=vm_ids[0], resourceType="vm",
+            )  # fmt: skip
+        raise Refusal("ValidationException", f"one or more VMs can't be processed: {why}", reason="other")
+
+    def _begin(self, where: Where, vm_id: str, maker: str) -> Row:
+        weather, now = self.weather, self._clock.now
+        rows = self.rows.setdefault(where, [])
+        former = [row for row in rows if row.vm_id == vm_id and not row.is_over]
+        started = now
+        for row in former:
+            if weather.former_rows == "kept":
+                continue
+            if weather.former_rows == "renewed":
+                started = row.look.started_at
+            row.end(now, self._lag(weather.lag_created), "renewed", is_listed=False)
+        self._numbers += 1
+        row = Row(self._numbers, where, vm_id, maker, now, Look("CREATING", started, now))
+        lag = self._lag(weather.lag_created)
+        row.views.append((now + lag, row.look))
+        rows.append(row)
+        self.history.append(row)
+        kind = self.bad.get(vm_id)
+        if kind == "failed":
+            self._fail(row)
+        else:
+            takes = weather.creation_takes * (0.5 + self._random.random() / 2)
+            self._clock.after(takes, self._settle, row)
+        return row
+
+    def _settle(self, row: Row) -> None:
+        if row.is_over or row.status != "CREATING":
+            return
+        if self.bad.get(row.vm_id) == "fails":
+            self._fail(row)
+            return
+        status = "AT_RISK" if self.outage_since is not None else self.unknown_status.get(row.vm_id, "CREATED")
+        self._change(row, status)
+
+    def _fail(self, row: Row) -> None:
+        row.change(
+            self._clock.now, self._lag(self.weather.lag_changed), "CREATE_FAILED",
+            ("UNSUPPORTED_GUEST_OS", f"The guest OS of {row.vm_id} is not supported"),
+        )  # fmt: skip
+
+    def _change(self, row: Row, status: str) -> None:
+        row.change(self._clock.now, self._lag(self.weather.lag_changed), status)
+
+    def delete(self, where: Where, vm_ids: list[str], by: str) -> list[Row]:
+        """Take DeleteEntitlement: all VMs of a call, or none."""
+        self.check_place(where)
+        weather = self.weather
+        rows = {
+            vm_id: [row for row in self.rows.get(where, ()) if row.vm_id == vm_id and not row.is_over]
+            for vm_id in vm_ids
+        }
+        creating = [vm_id for vm_id in vm_ids if any(row.status == "CREATING" for row in rows[vm_id])]
+        if creating and weather.refuse_delete_while_creating:
+            self._refuse(creating, "is being created", "message" if weather.refusal != "unnamed" else "unnamed")
+        if stuck := [vm_id for vm_id in vm_ids if vm_id in self.stuck and rows[vm_id]]:
+            self._refuse(stuck[:1], "can't be processed at the moment", weather.refusal)
+        absent = [vm_id for vm_id in vm_ids if not rows[vm_id]]
+        if weather.failed_delete_refused:
+            absent += [vm_id for vm_id in vm_ids if rows[vm_id] and all(row.status == "CREATE_FAILED" for row in rows[vm_id])]
+        if absent and weather.absent_answer != "taken":
+            how = "message" if weather.absent_answer == "named" else weather.absent_answer
+            self._refuse(absent, "has no entitlement", how)
+        taken = [row for vm_id in vm_ids for row in rows[vm_id]]
+        for row in taken:
+            if not row.deletion_accepted:
+                self.on_deletion(row, by)
+            row.deletion_accepted = True
+            takes = weather.deletion_takes * (0.5 + self._random.random() / 2)
+            if takes:
+                self._clock.after(takes, self._end, row, by)
+            else:
+                self._end(row, by)
+        return taken
+
+    def _end(self, row: Row, by: str) -> None:
+        if not row.is_over:
+            lag = self._lag(self.weather.lag_deleted)
+            row.end(self._clock.now, lag, by, is_listed=self.weather.deleted_rows_listed)
+
+    def _lag(self, most: float) -> float:
+        return self._random.choice([0.0, 1.0, self._random.random()]) * most if most else 0.0
+
+    # --- by hand, and by itself ----------------------------------------------------------------------------------------
+
+    def entitle_by_hand(self, where: Where, vm_id: str, status: str = "CREATED") -> bool:
+        """Let somebody else entitle a VM; False where it is held, or where nobody could tell whose it is."""
+        now = self._clock.now
+        if self.held(where, vm_id) is not None or self.in_air.get(vm_id, 0.0) > now:
+            return False
+        row = self._begin(where, vm_id, BY_HAND)
+        self.touched_by_hand[vm_id] = now
+        if status != "CREATING":
+            row.change(now, 0.0, status)
+        self._story(f"by hand: {vm_id} is entitled ({status})")
+        return True
+
+    def remove_by_hand(self, where: Where, vm_id: str) -> bool:
+        """Let somebody else remove an entitlement."""
+        row = self.held(where, vm_id)
+        if row is None or self.in_air.get(vm_id, 0.0) > self._clock.now:
+            return False
+        self.touched_by_hand[vm_id] = self._clock.now
+        self._end(row, BY_HAND)
+        self._story(f"by hand: {vm_id} is removed")
+        return True
+
+    def fly(self, vm_ids: Iterable[str], seconds: float = UNDECIDABLE) -> None:
+        """Note calls of ours of which nobody may yet know what became of them."""
+        for vm_id in vm_ids:
+            self.in_air[vm_id] = max(self.in_air.get(vm_id, 0.0), self._clock.now + seconds)
+
+    def set_status(self, where: Where, vm_id: str, status: str) -> None:
+        """Let EVS change the status of what holds a VM."""
+        row = self.held(where, vm_id)
+        if row is not None and row.status != "CREATING":
+            self._story(f"EVS: {vm_id} is {status}")
+            self._change(row, status)
+
+    def lose_connector(self, seconds: float) -> None:
+        """Let the connector be out of reach: all is AT_RISK, and removed after 8 hours, until it is back."""
+        if self.outage_since is not None:
+            return
+        began = self.outage_since = self._clock.now
+        self._story(f"EVS: the connector is out of reach for {seconds:.0f} s")
+        for row in self.all_held():
+            if row.status == "CREATED":
+                self._change(row, "AT_RISK")
+        if seconds > GRACE:
+            self._clock.at(began + GRACE, self._take_away)
+        self._clock.after(seconds, self._restore)
+
+    def _take_away(self) -> None:
+        self._story("EVS: 8 hours out of reach, what was AT_RISK is removed")
+        for row in self.all_held():
+            if row.status == "AT_RISK":
+                self._change(row, "ENTITLEMENT_REMOVED")
+
+    def _restore(self) -> None:
+        self.outage_since = None
+        self._story("EVS: the connector is back")
+        for row in self.all_held():
+            if row.status in ("AT_RISK", "ENTITLEMENT_REMOVED"):
+                self._change(row, "CREATED")

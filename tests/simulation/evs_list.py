@@ -1,0 +1,68 @@
+"""ListVmEntitlements: pages that may shift while they are read, tokens that age, rows that show late.
+
+Owns page tokens. A token stands for a row (`key`), for a number of rows (`offset`), or for the list as it was.
+"""
+
+from typing import Any
+
+from .clock import Clock
+from .errors import Refusal
+from .evs import Evs
+from .rows import Where
+
+
+class Listing:
+    """The list of one history's EVS."""
+
+    def __init__(self, clock: Clock, evs: Evs) -> None:
+        self._clock = clock
+        self._evs = evs
+        self._snapshots: list[list[tuple[int, dict[str, Any]]]] = []
+
+    def page(self, where: Where, token: str | None, most: int) -> dict[str, Any]:
+        """Return one page in botocore's form."""
+        self._evs.check_place(where)
+        weather, now = self._evs.weather, self._clock.now
+        size = min(most, weather.page_size)
+        start, rows = 0, None
+        if token is not None:
+            kind, made_at, value = token.split("/")
+            if now - float(made_at) > weather.token_lasts:
+                raise Refusal("ValidationException", "The nextToken has expired", reason="other")
+            if kind == "snapshot":
+                number, _, offset = value.partition("+")
+                rows, start = self._snapshots[int(number)], int(offset)
+            elif kind == "offset":
+                rows, start = self._rows(where), int(value)
+            else:
+                rows = self._rows(where)
+                after = int(value)
+                past = [index for index, (number, _) in enumerate(rows) if self._is_past(number, after)]
+                start = past[0] if past else len(rows)
+        else:
+            rows = self._rows(where)
+        answer: dict[str, Any] = {"entitlements": [row for _, row in rows[start : start + size]]}
+        if start + size < len(rows):
+            answer["nextToken"] = f"{weather.paging}/{now}/{self._value(rows, start, size, token)}"
+        return answer
+
+    def _is_past(self, number: int, after: int) -> bool:
+        return number < after if self._evs.weather.newest_first else number > after
+
+    def _value(self, rows: list[tuple[int, dict[str, Any]]], start: int, size: int, token: str | None) -> str:
+        paging = self._evs.weather.paging
+        if paging == "offset":
+            return str(start + size)
+        if paging == "key":
+            return str(rows[start + size - 1][0])
+        if token is not None:
+            return f"{token.split('/')[2].partition('+')[0]}+{start + size}"
+        self._snapshots.append(rows)
+        return f"{len(self._snapshots) - 1}+{start + size}"
+
+    def _rows(self, where: Where) -> list[tuple[int, dict[str, Any]]]:
+        now = self._clock.now
+        kept = [row for row in self._evs.rows.get(where, ()) if not row.is_history(now)]
+        self._evs.rows[where] = kept
+        shown = [(row.number, row.answer(look)) for row in kept if (look := row.seen(now)) is not None]
+        return shown[::-1] if self._evs.weather.newest_first else shown

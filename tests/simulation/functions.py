@@ -1,0 +1,159 @@
+"""Lambda: one function of one stack, its asynchronous queue, and its invocations.
+
+Owns deliveries (late, twice, out of order), retries after an error or a time-out, the function's time, and invocations
+that are killed or frozen between two steps. An invocation is a process; a killed one is never resumed.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from greenlet import GreenletExit, getcurrent
+
+from .clock import Event, Process
+
+if TYPE_CHECKING:
+    from .requests import Request
+    from .world import World
+
+#: Lambda tries an asynchronous invocation that failed again after so many seconds, then no more.
+RETRIES = (60.0, 120.0)
+#: Most bytes of an asynchronous invocation's payload.
+PAYLOAD = 262_144
+
+Handler = Callable[[dict[str, Any], Any, Any], None]
+
+
+class Function:
+    """A deployed function."""
+
+    def __init__(self, world: "World", name: str, timeout: float) -> None:
+        self.world = world
+        self.name = name
+        self.timeout = timeout
+        self.arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
+        self.invocations: list[Invocation] = []
+
+    def deliver(self, event: dict[str, Any], request: "Request", delay: float, attempt: int = 0) -> None:
+        """Put an event into the queue, to be delivered after so many seconds."""
+        self.world.clock.after(delay, self._start, json.dumps(event), request, attempt)
+
+    def deliver_again(self, payload: bytes, request: "Request") -> None:
+        """Queue what a function has sent to itself."""
+        for delay in request.delays():
+            self.world.clock.after(delay, self._start, payload.decode(), request, 0)
+
+    def _start(self, payload: str, request: "Request", attempt: int) -> None:
+        number = len(self.world.invocations) + 1
+        invocation = Invocation(self, number, payload, request, attempt)
+        self.invocations.append(invocation)
+        self.world.invocations.append(invocation)
+        request.invocations += 1
+        invocation.start()
+
+    def is_idle(self) -> bool:
+        """Tell whether no invocation runs."""
+        self.invocations = [one for one in self.invocations if one.is_running]
+        return not self.invocations
+
+
+class Invocation:
+    """One invocation; also the context that Lambda hands to the handler."""
+
+    def __init__(self, function: Function, number: int, payload: str, request: "Request", attempt: int) -> None:
+        world = self.world = function.world
+        self.function = function
+        self.number = number
+        self.payload = payload
+        self.request = request
+        self.attempt = attempt
+        self.random = Random(f"{request.seed}/{request.invocations}")
+        self.aws_request_id = f"invocation-{number}"
+        self.invoked_function_arn = function.arn
+        self.log_stream_name = f"2026/11/23/[$LATEST]{number:032x}"
+        self.ends_at = world.clock.now + function.timeout
+        self.is_running = True
+        self.steps = 0
+        self.lines: list[str] = []
+        self.mishap: tuple[int, str, float] | None = request.mishap(self)
+        self.process: Process
+        self._timer: Event
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the time that Lambda still gives."""
+        return max(int((self.ends_at - self.world.clock.now) * 1000), 0)
+
+    def start(self) -> None:
+        """Begin at this time."""
+        world = self.world
+        world.story("invocation", self.number, f"begins: {self.request} (attempt {self.attempt + 1})")
+        self.process = world.clock.spawn(self._run)
+        self.process.invocation = self
+        self._timer = world.clock.at(self.ends_at, self.kill, "its time is up")
+
+    def _run(self) -> None:
+        from .platform import SimulatedPlatform
+
+        try:
+            self.world.handler(json.loads(self.payload), self, SimulatedPlatform(self))
+        except GreenletExit:
+            return
+        except Exception as error:  # noqa: BLE001 - what the handler raises, Lambda sees
+            self._end(f"raises {type(error).__name__}: {error}")
+            self._retry()
+        else:
+            self._end("ends")
+
+    def _end(self, how: str) -> None:
+        self.is_running = False
+        self._timer.cancel()
+        self.world.story("invocation", self.number, how)
+
+    def kill(self, why: str) -> None:
+        """End it between two steps, for good."""
+        if not self.is_running:
+            return
+        self._end(f"is killed: {why}")
+        self.process.abandoned = True
+        self._retry()
+
+    def _retry(self) -> None:
+        if self.attempt < len(RETRIES) and self.request.is_retried:
+            self.function.deliver(json.loads(self.payload), self.request, RETRIES[self.attempt], self.attempt + 1)
+        else:
+            self.request.excuses.add("not retried")
+
+    def step(self) -> None:
+        """Pass a point at which an invocation may be killed or held up."""
+        if not self.is_running:
+            raise GreenletExit
+        self.steps += 1
+        if self.mishap is not None and self.mishap[0] == self.steps:
+            _, what, seconds = self.mishap
+            if what == "kill":
+                self.kill(f"at step {self.steps}")
+                self.sleep(0.0)
+            self.world.story("invocation", self.number, f"is held up for {seconds:.1f} s at step {self.steps}")
+            self.sleep(seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.world.clock.sleep(max(seconds, 0.0))
+        if not self.is_running:
+            raise GreenletExit
+
+
+class Capture(logging.Handler):
+    """Keeps each log line with the invocation that wrote it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        invocation = getattr(getcurrent(), "invocation", None)
+        if invocation is not None:
+            invocation.lines.append(self.format(record))
+            if record.name.startswith("evs"):
+                invocation.world.story("log", invocation.number, record.getMessage())
+
+
+CAPTURE = Capture()

@@ -1,0 +1,112 @@
+"""What must never happen, checked when it happens: the invariants of the product.
+
+Owns the violations of a history. Each is judged by the truth that the models keep, not by what the handler says.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from .declared import Declared
+from .expectation import allowed
+from .requests import UNANSWERED, Request
+from .rows import BY_HAND, Row
+from .stacks import Stack
+
+if TYPE_CHECKING:
+    from .world import World
+
+#: An invocation may begin so long after its request's deadline, for the answer alone.
+LAST_CHANGE = 60.0
+
+
+class Judge:
+    """Watches one history."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.violations: list[str] = []
+
+    def violation(self, text: str) -> None:
+        """Note that something happened which must never happen."""
+        self._world.story("VIOLATION:", text)
+        self.violations.append(text)
+
+    def deleting(self, row: Row, by: str) -> None:
+        """Judge a deletion that EVS takes."""
+        if not row.is_held:
+            return
+        if row.maker != by and by not in row.adopters:
+            self.violation(f"{by} deletes the entitlement of {row.vm_id}, which {row.maker} made")
+        stack = self._world.stacks[by]
+        if row.vm_id in stack.declared(row.where):
+            self.violation(f"{by} deletes the entitlement of {row.vm_id}, which it declares")
+        elif row.vm_id in stack.retained.get(row.where, set()):
+            self.violation(f"{by} deletes the entitlement of {row.vm_id}, which was retained")
+
+    def answered(self, request: Request, answer: dict[str, Any]) -> None:
+        """Judge an answer that CloudFormation reads."""
+        status, physical_id = answer["Status"], answer["PhysicalResourceId"]
+        if request.overtaken:
+            return
+        if not physical_id:
+            self.violation(f"{request}: the answer has no PhysicalResourceId")
+        if request.type != "Create" and status == "FAILED" or request.type == "Delete":
+            if physical_id != request.physical_id:
+                self.violation(f"{request}: answered {physical_id} for {request.physical_id}")
+        if status not in allowed(request):
+            expected = " or ".join(sorted(allowed(request)))
+            self.violation(f"{request}: answered {status}, expected {expected}: {answer.get('Reason', '')}")
+        if status == "SUCCESS" and request.type != "Delete":
+            self._is_entitled(request)
+
+    def _is_entitled(self, request: Request) -> None:
+        declared = Declared.by(request.properties)
+        evs, stack = self._world.evs, request.stack
+        for vm_id in sorted(declared.vm_ids - stack.declared(declared.where)):
+            row = evs.held(declared.where, vm_id)
+            by_hand = evs.touched_by_hand.get(vm_id, 0.0) >= request.issued_at
+            if (row is None or row.status == "CREATING") and not by_hand:
+                self.violation(f"{request}: SUCCESS, and {vm_id} is {row.status if row else 'not entitled'}")
+
+    # --- at rest -------------------------------------------------------------------------------------------------------
+
+    def rest(self, stack: Stack) -> None:
+        """Judge what a stack has left, once all is settled and calm."""
+        for row in self._world.evs.all_held():
+            if row.maker != stack.name and stack.name not in row.adopters:
+                continue
+            if row.vm_id not in stack.protected(row.where) and not stack.is_denied:
+                whose = "made" if row.maker == stack.name else "adopted"
+                self.violation(f"{stack.name} has left {row.vm_id}, which it {whose}: {row.status}, paid for")
+        for one in stack.believed.values():
+            for vm_id in sorted(one.vm_ids):
+                if self._world.evs.held(one.where, vm_id) is None:
+                    self._is_lost(stack, one, vm_id)
+
+    def _is_lost(self, stack: Stack, declared: Declared, vm_id: str) -> None:
+        rows = [row for row in self._world.evs.history if row.where == declared.where and row.vm_id == vm_id]
+        last = rows[-1] if rows else None
+        if last is None or last.ended_by not in (BY_HAND, ""):
+            self.violation(f"{stack.name} declares {vm_id}, and it is not entitled")
+
+    def end(self) -> None:
+        """Judge every request, and every log line, at the end of a history."""
+        for request in self._world.requests.values():
+            self._request(request)
+        for invocation in self._world.invocations:
+            text = "\n".join(invocation.lines)
+            for secret in invocation.request.secrets:
+                if secret in text:
+                    self.violation(f"#{invocation.number} logs a secret of {invocation.request}")
+            if invocation.is_running:
+                self.violation(f"#{invocation.number} for {invocation.request} never ends")
+
+    def _request(self, request: Request) -> None:
+        if request.last_change > request.deadline + LAST_CHANGE:
+            late = request.last_change - request.deadline
+            self.violation(f"{request} changes something {late:.0f} s after its deadline")
+        if request.overtaken or request.excuses & UNANSWERED or request.stack.is_gone and not request.bodies:
+            return
+        if not request.bodies:
+            self.violation(f"{request} was never answered")
+        elif request.answered_at > request.deadline:
+            self.violation(f"{request} was answered {request.answered_at - request.deadline:.0f} s too late")

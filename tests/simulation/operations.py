@@ -1,0 +1,331 @@
+"""Stack operations, as CloudFormation carries them out: deploy, roll back, delete, and what may go wrong on the way.
+
+Owns the order of requests. An operation is a process; requests of several resources run at once, as far as nothing
+depends on anything.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from .clock import Process, Signal, any_of
+from .declared import Properties
+from .requests import Request
+from .stacks import Resource, Stack, Template
+
+#: CloudFormation tries a Delete in clean-up so often, then skips it.
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How an operation goes.
+
+    Attributes:
+        fails_after: a neighbour fails after so many seconds, or once all else is done if that is earlier; None: never.
+        fails_last: the neighbour fails once all else is done.
+        rolls_back: on failure; else the stack stays as it is (rollback off).
+        updates_back: in a rollback, an Update back goes before the Delete of what had succeeded.
+        skips: what fails while rolling back is skipped.
+    """
+
+    fails_after: float | None = None
+    fails_last: bool = False
+    rolls_back: bool = True
+    updates_back: bool = False
+    skips: bool = False
+
+
+class Operation:
+    """One operation of one stack."""
+
+    def __init__(self, stack: Stack, ways: Ways, seed: str) -> None:
+        self.stack = stack
+        self.world = stack.world
+        self.ways = ways
+        self._seed = seed
+        self._random = Random(f"{seed}/operation")
+        self._cancel = Signal(self.world.clock)
+        self.requests: list[Request] = []
+        self.reason = ""
+        self._template = Template({})
+
+    # --- requests ------------------------------------------------------------------------------------------------------
+
+    def send(
+        self, kind: str, resource: Resource, physical_id: str | None, properties: Properties, old: Properties | None = None
+    ) -> Request:
+        """Issue a request."""
+        stack = self.stack
+        request = Request(
+            stack, kind, resource.logical_id, physical_id, properties, old, f"{self._seed}/{len(self.requests)}"
+        )
+        stack.issue(request)
+        self.requests.append(request)
+        return request
+
+    def await_answer(self, request: Request, *, may_be_cancelled: bool = False) -> dict[str, Any] | None:
+        """Wait for an answer; None where it did not come, or CloudFormation waits no more."""
+        signals = [request.answered, self._cancel] if may_be_cancelled else [request.answered]
+        any_of(self.world.clock, signals).wait(request.deadline)
+        if request.answered.is_set:
+            return request.answer
+        self.world.story("stack", self.stack.name, f"waits no more for {request}")
+        return None
+
+    def at_once(self, jobs: list[Callable[[], None]]) -> None:
+        """Do several things at once."""
+        processes: list[Process] = []
+        for job in jobs:
+            processes.append(self.world.clock.spawn(job))
+            if not self.world.weather.same_second:
+                self.world.clock.sleep(self._random.random())
+        for process in processes:
+            self.world.clock.wait_for(process)
+
+    # --- deploying -----------------------------------------------------------------------------------------------------
+
+    def deploy(self, template: Template) -> None:
+        """Create or update the stack."""
+        stack, ways = self.stack, self.ways
+        is_new = not stack.status
+        self._template = template
+        for resource in stack.resources.values():
+            if stack.status.endswith("_COMPLETE"):
+                resource.stable = (resource.physical_id, resource.properties)
+        stack.reach("CREATE_IN_PROGRESS" if is_new else "UPDATE_IN_PROGRESS")
+        self.is_well = True
+        if ways.fails_after is not None and not ways.fails_last:
+            self.world.clock.after(ways.fails_after, self._fail, "a neighbour failed")
+        self.at_once([*self._changes(template)])
+        if ways.fails_after is not None and ways.fails_last and self.is_well:
+            if stack.root is not None:
+                # A nested stack is done before its root is.
+                stack.reach("CREATE_COMPLETE" if is_new else "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", stack.root.status)
+                self.world.clock.sleep(self._random.random() * 30)
+            self._fail("a neighbour failed")
+        self._is_over = True
+        if self.is_well:
+            self._succeed(template, is_new=is_new)
+        elif not ways.rolls_back:
+            stack.reach("CREATE_FAILED" if is_new else "UPDATE_FAILED")
+        elif is_new:
+            self._undo_creation()
+        else:
+            self.roll_back()
+
+    _is_over = False
+    is_well = True
+
+    def _fail(self, reason: str) -> None:
+        if self._is_over:
+            return
+        self.is_well = False
+        self.reason = self.reason or reason
+        self._cancel.set()
+
+    def _changes(self, template: Template) -> list[Callable[[], None]]:
+        jobs: list[Callable[[], None]] = []
+        for logical_id, properties in template.resources.items():
+            resource = self.stack.resources.get(logical_id)
+            if resource is None or resource.status == "CREATE_FAILED":
+                jobs.append(lambda lid=logical_id, given=properties: self._create(lid, given))  # type: ignore[misc]
+            elif resource.properties != properties or resource.status == "UPDATE_FAILED":
+                jobs.append(lambda one=resource, given=properties: self._update(one, given))  # type: ignore[misc]
+        return jobs
+
+    def _create(self, logical_id: str, properties: Properties) -> None:
+        stack, failed = self.stack, self.stack.resources.get(logical_id)
+        resource = stack.resources[logical_id] = Resource(logical_id, properties)
+        resource.retain = self._template.retain.get(logical_id, "")
+        if failed is not None:
+            resource.former = [*failed.former, (failed.physical_id, failed.properties)]
+        stack.note(resource, "", "CREATE_IN_PROGRESS")
+        answer = self.await_answer(self.send("Create", resource, None, properties), may_be_cancelled=True)
+        if answer is not None and answer["Status"] == "SUCCESS":
+            resource.physical_id, resource.status = answer["PhysicalResourceId"], "CREATE_COMPLETE"
+            stack.believe(logical_id, resource.physical_id, properties)
+        else:
+            made_up = f"{stack.name}-{logical_id}-{self._random.getrandbits(40):X}"
+            resource.physical_id = answer["PhysicalResourceId"] if answer else made_up
+            resource.status = "CREATE_FAILED"
+            self._fail(answer["Reason"] if answer else "cancelled, or no answer")
+        stack.note(resource, resource.physical_id, resource.status)
+
+    def _update(self, resource: Resource, properties: Properties) -> None:
+        stack = self.stack
+        resource.status = "UPDATE_IN_PROGRESS"
+        stack.note(resource, resource.physical_id, resource.status)
+        request = self.send("Update", resource, resource.physical_id, properties, resource.properties)
+        answer = self.await_answer(request, may_be_cancelled=True)
+        if answer is not None and answer["Status"] == "SUCCESS":
+            self._take_on(resource, answer["PhysicalResourceId"], properties)
+        else:
+            resource.status, resource.tried = "UPDATE_FAILED", properties
+            self._fail(answer["Reason"] if answer else "cancelled, or no answer")
+        stack.note(resource, resource.physical_id, resource.status)
+
+    def _take_on(self, resource: Resource, physical_id: str, properties: Properties) -> None:
+        if physical_id != resource.physical_id:
+            resource.former = [one for one in resource.former if one[0] != physical_id]
+            resource.former.append((resource.physical_id, resource.properties))
+        resource.physical_id, resource.properties = physical_id, properties
+        resource.status, resource.tried = "UPDATE_COMPLETE", None
+        self.stack.believe(resource.logical_id, physical_id, properties)
+
+    def _succeed(self, template: Template, *, is_new: bool) -> None:
+        stack = self.stack
+        doomed: list[tuple[Resource, str, Properties]] = []
+        for resource in stack.resources.values():
+            doomed += [(resource, *one) for one in resource.former]
+            resource.former = []
+        for logical_id in [one for one in stack.resources if one not in template.resources]:
+            resource = stack.resources[logical_id]
+            if resource.status == "CREATE_FAILED":
+                resource.retain = ""
+            if resource.retain == "attribute":
+                self._skip(resource)
+                del stack.resources[logical_id]
+            else:
+                doomed.append((resource, resource.physical_id, resource.properties))
+                if resource.retain == "property":
+                    stack.keep(resource.properties)
+        for resource in stack.resources.values():
+            resource.retain = template.retain.get(resource.logical_id, "")
+            resource.stable = (resource.physical_id, resource.properties)
+        if is_new and not doomed:
+            stack.completed()
+            stack.reach("CREATE_COMPLETE")
+            return
+        for resource, physical_id, _ in doomed:
+            stack.release(resource.logical_id, physical_id)
+        stack.reach("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        stack.completed()
+        self._clean_up(doomed)
+        stack.reach("UPDATE_COMPLETE")
+
+    def _skip(self, resource: Resource) -> None:
+        """Leave a retained resource's entitlements."""
+        stack = self.stack
+        stack.keep(resource.properties)
+        stack.release(resource.logical_id, resource.physical_id)
+        stack.note(resource, resource.physical_id, "DELETE_SKIPPED")
+
+    def _clean_up(self, doomed: list[tuple[Resource, str, Properties]], tries: int = TRIES) -> bool:
+        outcomes: list[bool] = []
+        self.at_once([lambda one=one: outcomes.append(self._delete(*one, tries)) for one in doomed])  # type: ignore[misc]
+        return all(outcomes)
+
+    def _delete(self, resource: Resource, physical_id: str, properties: Properties, tries: int) -> bool:
+        stack, logical_id = self.stack, resource.logical_id
+        is_whole = physical_id == resource.physical_id
+        for number in range(tries):
+            if number:
+                self.world.clock.sleep(5.0)
+            if is_whole:
+                resource.status = "DELETE_IN_PROGRESS"
+            stack.note(resource, physical_id, "DELETE_IN_PROGRESS")
+            answer = self.await_answer(self.send("Delete", resource, physical_id, properties))
+            if answer is not None and answer["Status"] == "SUCCESS":
+                stack.note(resource, physical_id, "DELETE_COMPLETE")
+                if is_whole and stack.resources.get(logical_id) is resource:
+                    del stack.resources[logical_id]
+                return True
+            stack.note(resource, physical_id, "DELETE_FAILED")
+        if is_whole:
+            resource.status = "DELETE_FAILED"
+            if tries == TRIES and stack.resources.get(logical_id) is resource:
+                del stack.resources[logical_id]
+        return False
+
+    # --- rolling back --------------------------------------------------------------------------------------------------
+
+    def _undo_creation(self) -> None:
+        stack = self.stack
+        doomed = [(one, *former) for one in stack.resources.values() for former in one.former]
+        doomed += [(one, one.physical_id, one.properties) for one in stack.resources.values()]
+        for resource, physical_id, properties in doomed:
+            stack.release(resource.logical_id, physical_id)
+            stack.give_back(properties)
+        if stack.root is not None:
+            stack.reach("DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
+        else:
+            stack.reach("ROLLBACK_IN_PROGRESS")
+        done = self._clean_up(doomed, 1)
+        stack.reach("ROLLBACK_COMPLETE" if done else "ROLLBACK_FAILED")
+
+    def roll_back(self) -> None:
+        """Return to what was at the end of the last operation that ended well."""
+        stack = self.stack
+        self._cancel = Signal(self.world.clock)
+        doomed: list[tuple[Resource, str, Properties]] = []
+        returning: list[Resource] = []
+        for resource in stack.resources.values():
+            stable_id = resource.stable[0] if resource.stable else ""
+            gone = [*resource.former, (resource.physical_id, resource.properties)]
+            doomed += [(resource, *one) for one in gone if one[0] != stable_id]
+            if resource.stable is not None and self._has_changed(resource):
+                returning.append(resource)
+        for resource, physical_id, properties in doomed:
+            stack.release(resource.logical_id, physical_id)
+            stack.give_back(properties)
+        for resource in stack.resources.values():
+            stack.give_back(resource.tried or {})
+        stack.reach("UPDATE_ROLLBACK_IN_PROGRESS")
+        back: list[bool] = []
+        self.at_once([lambda one=one: back.append(self._return(one)) for one in returning])  # type: ignore[misc]
+        if not all(back) and not self.ways.skips:
+            stack.reach("UPDATE_ROLLBACK_FAILED")
+            return
+        for resource in stack.resources.values():
+            if resource.stable is not None:
+                resource.physical_id, resource.properties = resource.stable
+                resource.former, resource.tried, resource.status = [], None, "UPDATE_COMPLETE"
+        stack.reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")
+        self._clean_up(doomed)
+        stack.reach("UPDATE_ROLLBACK_COMPLETE")
+
+    @staticmethod
+    def _has_changed(resource: Resource) -> bool:
+        return resource.tried is not None or resource.stable != (resource.physical_id, resource.properties)
+
+    def _return(self, resource: Resource) -> bool:
+        """Send the Update back, if there is to be one."""
+        assert resource.stable is not None
+        stable_id, stable_properties = resource.stable
+        must = resource.tried is not None or resource.physical_id == stable_id
+        if not must and not self.ways.updates_back:
+            return True
+        old = resource.tried or resource.properties
+        answer = self.await_answer(self.send("Update", resource, resource.physical_id, stable_properties, old))
+        if answer is None or answer["Status"] != "SUCCESS":
+            resource.tried = resource.tried or resource.properties
+            return False
+        if answer["PhysicalResourceId"] != stable_id:
+            self.world.judge.violation(f"the Update back of {resource.logical_id} answers another id than before")
+        return True
+
+    # --- deleting ------------------------------------------------------------------------------------------------------
+
+    def delete(self) -> None:
+        """Delete the stack."""
+        stack = self.stack
+        doomed: list[tuple[Resource, str, Properties]] = []
+        for resource in list(stack.resources.values()):
+            doomed += [(resource, *one) for one in resource.former]
+            if resource.retain == "attribute" and resource.status != "CREATE_FAILED":
+                self._skip(resource)
+                del stack.resources[resource.logical_id]
+                continue
+            doomed.append((resource, resource.physical_id, resource.properties))
+            if resource.retain == "property" and resource.status != "CREATE_FAILED":
+                stack.keep(resource.properties)
+        for resource, physical_id, _ in doomed:
+            stack.release(resource.logical_id, physical_id)
+        stack.reach("DELETE_IN_PROGRESS")
+        if self._clean_up(doomed, 1):
+            stack.reach("DELETE_COMPLETE")
+            stack.end()
+        else:
+            stack.reach("DELETE_FAILED")

@@ -1,0 +1,219 @@
+"""Stacks as CloudFormation knows them: resources with their ids, statuses, events, and what it says when it is asked.
+
+Owns what CloudFormation believes declared. `operations.py` carries out what users ask for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .clock import Process
+from .declared import Declared, Properties
+from .dynamodb import Table
+from .errors import Refusal
+from .expectation import Facts
+from .functions import Function
+from .requests import TYPE, Request
+from .rows import Where, moment
+
+if TYPE_CHECKING:
+    from .world import World
+
+@dataclass
+class Resource:
+    """One custom resource.
+
+    Attributes:
+        former: ids that updates have replaced, with their properties, still to be deleted.
+        stable: id and properties at the end of the last stack operation that ended well; None for one made since.
+        tried: properties of an Update that failed or was cancelled.
+        retain: `attribute` (DeletionPolicy), `property` (RemovalPolicy alone) or nothing.
+    """
+
+    logical_id: str
+    properties: Properties
+    physical_id: str = ""
+    status: str = "CREATE_IN_PROGRESS"
+    former: list[tuple[str, Properties]] = field(default_factory=list)
+    stable: tuple[str, Properties] | None = None
+    tried: Properties | None = None
+    retain: str = ""
+
+
+@dataclass
+class Template:
+    """What is to be deployed: logical id -> properties, and how each resource is retained."""
+
+    resources: dict[str, Properties]
+    retain: dict[str, str] = field(default_factory=dict)
+
+
+class Root:
+    """The stack in which a nested one is."""
+
+    def __init__(self, name: str) -> None:
+        self.id = f"arn:aws:cloudformation:us-east-1:000000000000:stack/{name}/{name}"
+        self.name = name
+        self.status = ""
+        self.events: list[dict[str, Any]] = []
+
+
+class Stack:
+    """One stack with its function and its ledger's table."""
+
+    def __init__(self, world: "World", name: str, *, nested: bool = False, function_timeout: float | None = None) -> None:
+        self.world = world
+        self.name = name
+        self.id = f"arn:aws:cloudformation:us-east-1:000000000000:stack/{name}/{name}"
+        self.root = Root(f"{name}-root") if nested else None
+        self.function = Function(world, f"{name}-provider", function_timeout or world.weather.function_timeout)
+        self.table = Table()
+        self.status = ""
+        self.events: list[dict[str, Any]] = []
+        self.resources: dict[str, Resource] = {}
+        self.believed: dict[tuple[str, str], Declared] = {}
+        self.retained: dict[Where, set[str]] = {}
+        #: Retained VMs that an operation may have taken over and, rolled back, given back: they are nobody's.
+        self.given_back: set[tuple[Where, str]] = set()
+        self.requests: list[Request] = []
+        self.is_denied = False
+        self.has_lost_ledger = False
+        #: Operations that have begun, and those of them that are under way.
+        self.operations = 0
+        self.under_way = 0
+        self.is_gone = False
+
+    def begin(self, operation: Callable[..., None], *arguments: Any) -> Process:
+        """Begin an operation."""
+        self.operations += 1
+        self.under_way += 1
+
+        def carry_out() -> None:
+            # Nobody begins an operation in the very second in which the one before has ended.
+            if self.requests:
+                self.world.clock.sleep(max(self.requests[-1].issued_at + 1.5 - self.world.clock.now, 0.0))
+            operation(*arguments)
+            self.under_way -= 1
+
+        return self.world.clock.spawn(carry_out)
+
+    # --- what it believes ------------------------------------------------------------------------------------------------
+
+    def declared(self, where: Where) -> set[str]:
+        """Return the VMs that CloudFormation relies on at a place."""
+        return {vm_id for one in self.believed.values() if one.where == where for vm_id in one.vm_ids}
+
+    def protected(self, where: Where) -> set[str]:
+        """Return the VMs that nobody may lose."""
+        return self.declared(where) | self.retained.get(where, set())
+
+    def believe(self, logical_id: str, physical_id: str, properties: Properties) -> None:
+        """Take on an id that was answered with SUCCESS."""
+        self.believed[logical_id, physical_id] = Declared.by(properties)
+
+    def give_back(self, properties: Properties) -> None:
+        """Note that what a set declares goes back to what it was."""
+        declared = Declared.by(properties)
+        retained = self.retained.get(declared.where, set())
+        self.given_back |= {(declared.where, vm_id) for vm_id in declared.vm_ids & retained}
+
+    def release(self, logical_id: str, physical_id: str) -> None:
+        """Rely on an id no more."""
+        self.believed.pop((logical_id, physical_id), None)
+
+    def keep(self, properties: Properties) -> None:
+        """Leave entitled what a retained resource declares."""
+        declared = Declared.by(properties)
+        self.retained.setdefault(declared.where, set()).update(declared.vm_ids)
+
+    def completed(self) -> None:
+        """Note that an operation can't be rolled back any more: what it adopted is its own, what it found retained too."""
+        evs = self.world.evs
+        for one in self.believed.values():
+            self.retained.get(one.where, set()).difference_update(one.vm_ids)
+            for vm_id in one.vm_ids if one.adopts else ():
+                row = evs.held(one.where, vm_id)
+                if row is not None and row.maker != self.name:
+                    row.adopters.add(self.name)
+
+    def issue(self, request: Request) -> None:
+        """Let CloudFormation issue a request: it overtakes the one before it, unless both delete, each another id."""
+        now = self.world.clock.now
+        for before in self.requests:
+            if before.logical_id == request.logical_id and not before.bodies and now < before.deadline:
+                both_delete = before.type == request.type == "Delete" and before.physical_id != request.physical_id
+                before.overtaken = before.overtaken or not both_delete
+        self.requests.append(request)
+        request.facts = Facts.of(request)
+        self.world.issue(request)
+
+    def end(self) -> None:
+        """Let function, role and table go with the stack."""
+        for invocation in self.function.invocations:
+            invocation.request.is_retried = False
+            invocation.kill("its function is deleted")
+        self.is_gone = self.table.is_gone = True
+
+    # --- statuses and events -----------------------------------------------------------------------------------------------
+
+    def reach(self, status: str, root: str | None = None) -> None:
+        """Let the stack, and the one that it is nested in, reach a status."""
+        self.status = status
+        self.world.story("stack", self.name, status)
+        self._event(self.events, self.name, self.id, "AWS::CloudFormation::Stack", status)
+        if self.root is not None and (root := root or status) != self.root.status:
+            self.root.status = root
+            self._event(self.root.events, self.root.name, self.root.id, "AWS::CloudFormation::Stack", root)
+
+    def note(self, resource: Resource, physical_id: str, status: str) -> None:
+        """Note an event of a resource."""
+        self._event(self.events, resource.logical_id, physical_id, TYPE, status)
+
+    def _event(self, events: list[dict[str, Any]], logical_id: str, physical_id: str, kind: str, status: str) -> None:
+        events.append(
+            {
+                "StackId": self.id,
+                "EventId": str(len(events)),
+                "LogicalResourceId": logical_id,
+                "PhysicalResourceId": physical_id,
+                "ResourceType": kind,
+                "Timestamp": moment(self.world.clock.now),
+                "ResourceStatus": status,
+            }
+        )
+
+    # --- what CloudFormation's API says ------------------------------------------------------------------------------------
+
+    def describe(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Answer one of the three calls of the function."""
+        name = parameters["StackName"]
+        if self.is_denied or name not in (self.id, self.root.id if self.root else None):
+            raise Refusal("AccessDenied", f"not authorized to perform: cloudformation:{operation} on {name}", 403)
+        one: Stack | Root = self.root if self.root is not None and name == self.root.id else self
+        if operation == "DescribeStacks":
+            return {"Stacks": [self._described(one)]}
+        if operation == "DescribeStackEvents":
+            return self._page(one.events, parameters.get("NextToken"))
+        logical_id = parameters["LogicalResourceId"]
+        resource = self.resources.get(logical_id)
+        if resource is None:
+            raise Refusal("ValidationError", f"Resource {logical_id} does not exist for stack {name}")
+        detail = {"LogicalResourceId": logical_id, "ResourceStatus": resource.status, "ResourceType": TYPE}
+        if resource.physical_id:
+            detail["PhysicalResourceId"] = resource.physical_id
+        return {"StackResourceDetail": detail}
+
+    def _described(self, one: "Stack | Root") -> dict[str, Any]:
+        described = {"StackName": one.name, "StackId": one.id, "StackStatus": one.status}
+        if one is self and self.root is not None:
+            described |= {"ParentId": self.root.id, "RootId": self.root.id}
+        return described
+
+    def _page(self, events: list[dict[str, Any]], token: str | None) -> dict[str, Any]:
+        # A token counts from the oldest event, so that new ones shift nothing.
+        end = int(token) if token else len(events)
+        start = max(end - self.world.weather.event_page, 0)
+        page: dict[str, Any] = {"StackEvents": events[start:end][::-1]}
+        if start:
+            page["NextToken"] = str(start)
+        return page
