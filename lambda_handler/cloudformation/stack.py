@@ -76,6 +76,10 @@ class Stack:
         """Tell whether the whole stack is going; False where that can't be learnt."""
         return self._describe(self._stack_id).get("StackStatus") == "DELETE_IN_PROGRESS"
 
+    def is_gone(self) -> bool:
+        """Tell whether the stack's deletion has ended; False where that can't be learnt."""
+        return self._describe(self._stack_id).get("StackStatus") == "DELETE_COMPLETE"
+
     def is_rolling_back(self) -> bool:
         """Tell whether the stack, or its root, is rolling back; False where that can't be learnt."""
         return any("ROLLBACK" in self._describe(one).get("StackStatus", "") for one in {self._stack_id, self._root})

@@ -114,29 +114,12 @@ class Listing:
     def look(self, connector: Connector, until: float) -> Look:
         """Return all rows of a connector.
 
-        A NotFound is believed only when it is still so after some seconds.
-
         Raises:
             NotFound: the environment or the connector does not exist.
             Failure: the list has no end, or was not read until `until` (epoch seconds).
             AwsError: EVS could not be asked.
             HandOver: the invocation's time is up. `partial` has what was read.
         """
-        while True:
-            try:
-                found = self._whole(connector, until)
-            except NotFound as error:
-                now = self._clock.now()
-                self.not_found_since = self.not_found_since if self.not_found_since is not None else now
-                if now - self.not_found_since >= self._pace.not_found_for or now >= until:
-                    raise
-                logger.warning("%s; asking again before that is believed", error)
-                self._clock.pause(self._pace.not_found_for / 4)
-            else:
-                self.not_found_since = None
-                return found
-
-    def _whole(self, connector: Connector, until: float) -> Look:
         reading = _Reading(self._clock.now())
         partial, self.partial = self.partial, None
         if partial is not None and partial.connector == connector:
@@ -165,8 +148,26 @@ class Listing:
             reading = _Reading(self._clock.now())
 
     def page(self, connector: Connector, token: str | None, until: float) -> tuple[list[Row], str | None]:
-        """Return one page of rows and the token of the next, with retries."""
-        return self._retries.through(lambda: self._evs.page(connector, token), until)
+        """Return one page of rows and the token of the next, with retries.
+
+        A NotFound is believed only when it is still so after some seconds.
+
+        Raises:
+            NotFound, Refused, AwsError, Failure, HandOver
+        """
+        while True:
+            try:
+                found = self._retries.through(lambda: self._evs.page(connector, token), until)
+            except NotFound as error:
+                now = self._clock.now()
+                self.not_found_since = self.not_found_since if self.not_found_since is not None else now
+                if now - self.not_found_since >= self._pace.not_found_for or now >= until:
+                    raise
+                logger.warning("%s; asking again before that is believed", error)
+                self._clock.pause(self._pace.not_found_for / 4)
+            else:
+                self.not_found_since = None
+                return found
 
     def watch(self, connector: Connector, last_page: str | None) -> Watch:
         """Return looks for what is CREATING. Rows of new entitlements are most likely on the last page."""

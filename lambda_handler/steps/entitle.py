@@ -41,6 +41,7 @@ class Entitling:
         self._singled_out = 0
         self._seen: Rows = {}
         self._looked_at = 0.0
+        self._not_found_since: float | None = None
         self._doubted_since: dict[str, float] = {}
 
     def create(self, vm_ids: VmIds) -> None:
@@ -82,10 +83,21 @@ class Entitling:
                     queue.extendleft(reversed(batches(self._not_held(batch), BATCH)))
                 case Refusal(error):
                     if isinstance(error, NotFound) and error.resource_id in self._where:
-                        raise not_found(error, self._connector) from error
-                    self._take_apart(error, batch, queue)
+                        self._doubt_not_found(error)
+                        queue.appendleft(batch)
+                    else:
+                        self._take_apart(error, batch, queue)
+
+    def _doubt_not_found(self, error: NotFound) -> None:
+        """Believe that environment or connector does not exist only when EVS says so still after some seconds."""
+        pace, now = self._context.pace, self._context.clock.now()
+        self._not_found_since = self._not_found_since or now
+        if now - self._not_found_since >= pace.not_found_for:
+            raise not_found(error, self._connector) from error
+        self._context.clock.pause(pace.not_found_for / 4)
 
     def _took(self, batch: VmIds, taken: Taken) -> None:
+        self._not_found_since = None
         now, pace = self._context.clock.now(), self._context.pace
         self._progress.took(batch - taken.foreign, taken.rows, now, pace.list_lag)
         if taken.foreign:
