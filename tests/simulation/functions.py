@@ -46,6 +46,8 @@ class Function:
             self.world.clock.after(delay, self._start, payload.decode(), request, 0)
 
     def _start(self, payload: str, request: "Request", attempt: int) -> None:
+        if request.stack.is_gone:
+            return
         number = len(self.world.invocations) + 1
         invocation = Invocation(self, number, payload, request, attempt)
         self.invocations.append(invocation)
