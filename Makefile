@@ -44,7 +44,7 @@ local: set-up ## Start the local AWS and leave it running until Ctrl-C
 bench: set-up ## Measure: cold start, memory, thousands of VMs
 	@python -m benchmarks $(ARGS)
 
-soak: set-up ## Random histories with faults: HISTORIES (500), SECONDS or SEED
+soak: set-up ## Random histories with faults in virtual time: HISTORIES (10000), SECONDS or SEED
 	@python -m tests.soak $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SEED),--seed $(SEED))
 

@@ -50,7 +50,7 @@ class Facts:
             foreign=frozenset(rows.keys() - ours - known),
             odd=frozenset(vm_id for vm_id, row in rows.items() if row.status not in KNOWN),
             refused=frozenset(world.evs.bad.keys() & declared.vm_ids - known),
-            trouble=world.troubles,
+            trouble=-1 if world.is_troubled else world.troubles,
             is_shadowed=any(_is_shadow(row, stack.name, world.clock.now) for row in world.evs.history
                             if row.where == declared.where and row.vm_id in declared.vm_ids),
             is_given_back=any((declared.where, vm_id) in stack.given_back for vm_id in declared.vm_ids),
@@ -121,6 +121,8 @@ def _is_open(request: "Request") -> bool:
     slow = weather.creation_takes + weather.deletion_takes + weather.lag_created + weather.lag_deleted
     held_up = 400.0 if weather.killed or weather.frozen or weather.late_delivery else 0.0
     hardship = weather.throttled + weather.errors + weather.broken + weather.lost + weather.silent
+    if weather.token_lasts < 60 and (hardship or weather.latency > 1) and weather.page_size < 10:
+        return True
     if hardship > 0.5 or weather.ledger_throttled + weather.ledger_errors > 0.2 or request.stack.function.timeout < 20:
         return True
     return request.service_timeout < 2 * (slow + held_up + 120.0 + 1000 * hardship)

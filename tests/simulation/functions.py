@@ -46,6 +46,8 @@ class Function:
             self.world.clock.after(delay, self._start, payload.decode(), request, 0)
 
     def _start(self, payload: str, request: "Request", attempt: int) -> None:
+        if request.stack.is_gone:
+            return
         number = len(self.world.invocations) + 1
         invocation = Invocation(self, number, payload, request, attempt)
         self.invocations.append(invocation)
@@ -70,7 +72,8 @@ class Invocation:
         self.request = request
         self.attempt = attempt
         self.random = Random(f"{request.seed}/{request.invocations}")
-        self.aws_request_id = f"invocation-{number}"
+        # Lambda's retries of one delivery have one id; deliveries of one event may well have, too.
+        self.aws_request_id = f"delivery-of-{request.request_id}"
         self.invoked_function_arn = function.arn
         self.log_stream_name = f"2026/11/23/[$LATEST]{number:032x}"
         self.ends_at = world.clock.now + function.timeout

@@ -61,6 +61,8 @@ class Judge:
     def _is_entitled(self, request: Request) -> None:
         declared = Declared.by(request.properties)
         evs, stack = self._world.evs, request.stack
+        if request.facts.is_shadowed:
+            return
         for vm_id in sorted(declared.vm_ids - stack.declared(declared.where)):
             row = evs.held(declared.where, vm_id)
             by_hand = evs.touched_by_hand.get(vm_id, 0.0) >= request.issued_at

@@ -143,7 +143,9 @@ class Request:
         """Let an answer reach S3."""
         world, judge = self._world, self._world.judge
         if self.bodies:
-            if body != self.bodies[0]:
+            same = all(json.loads(body)[name] == self.answer[name] for name in ("Status", "PhysicalResourceId"))
+            # Invocations that can't reach the ledger don't know of each other: their log streams differ.
+            if body != self.bodies[0] and not (same and (world.is_troubled or self.facts.trouble != world.troubles)):
                 judge.violation(f"{self} was answered twice: {self.bodies[0]!r}, then {body!r}")
             return
         self.bodies.append(body)

@@ -18,13 +18,14 @@ Where = tuple[str, str]
 
 @dataclass(frozen=True)
 class Look:
-    """What the list shows of a row."""
+    """What the list shows of a row. `answer` keeps its form in an answer."""
 
     status: str
     started_at: float
     synced_at: float
     stopped_at: float | None = None
     error: tuple[str, str] | None = None
+    answer: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass
@@ -61,13 +62,13 @@ class Row:
     def change(self, now: float, lag: float, status: str, error: tuple[str, str] | None = None) -> None:
         """Give the row another status, shown `lag` seconds from now."""
         stopped = now if status in ("DELETED", "ENTITLEMENT_REMOVED", "CREATE_FAILED") else None
-        self.look = replace(self.look, status=status, synced_at=now, stopped_at=stopped, error=error)
+        self.look = replace(self.look, status=status, synced_at=now, stopped_at=stopped, error=error, answer={})
         self._show(now + lag, self.look)
 
     def end(self, now: float, lag: float, by: str, *, is_listed: bool) -> None:
         """Let the entitlement end by a deletion."""
         self.is_over, self.ended_by = True, by
-        self.look = replace(self.look, status="DELETED", synced_at=now, stopped_at=now)
+        self.look = replace(self.look, status="DELETED", synced_at=now, stopped_at=now, answer={})
         self._show(now + lag, self.look if is_listed else None)
 
     def _show(self, when: float, look: Look | None) -> None:
@@ -93,15 +94,18 @@ class Row:
 
     def answer(self, look: Look) -> dict[str, Any]:
         """Return it in the form in which botocore returns a row."""
-        row: dict[str, Any] = {
-            "vmId": self.vm_id,
-            "environmentId": self.where[0],
-            "connectorId": self.where[1],
-            "type": "WINDOWS_SERVER",
-            "status": look.status,
-            "startedAt": moment(look.started_at),
-            "lastSyncedAt": moment(look.synced_at),
-        }
+        row = look.answer
+        if row:
+            return row
+        row.update(
+            vmId=self.vm_id,
+            environmentId=self.where[0],
+            connectorId=self.where[1],
+            type="WINDOWS_SERVER",
+            status=look.status,
+            startedAt=moment(look.started_at),
+            lastSyncedAt=moment(look.synced_at),
+        )
         if look.stopped_at is not None:
             row["stoppedAt"] = moment(look.stopped_at)
         if look.error is not None:

@@ -90,7 +90,7 @@ DRAWS: dict[str, Callable[[Random], Any]] = {
     "lag_changed": _one_of(1.0, 10.0),
     "page_size": _one_of(1, 2, 3, 5),
     "paging": _one_of("offset", "snapshot"),
-    "token_lasts": _one_of(0.5, 5.0, 60.0),
+    "token_lasts": _one_of(5.0, 20.0, 60.0),
     "newest_first": _one_of(True),
     "held_answer": _one_of("unnamed", "taken", "old row"),
     "refusal": _one_of("fields", "unnamed", "not found"),
