@@ -59,7 +59,7 @@ class Pace:
     fault_lands_within: float = 75.0
     #: CloudFormation keeps a stack's events for 90 days (API reference, DescribeStackEvents). Of what is older than
     #: this, its silence proves nothing.
-    stack_history: float = 80 * 86_400.0
+    stack_history: float = 89 * 86_400.0
     #: The list shows what was done so late, at most.
     list_lag: float = 65.0
     #: The call of another invocation is awaited for so long; a live one has told the ledger of its outcome by then.
