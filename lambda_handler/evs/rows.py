@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ..aws.calls import NotFound, Refused
 
-#: How far EVS's clock and the function's may be apart, in seconds.
-SKEW = 0.5
+#: How far EVS's clock and the function's may be apart, in seconds. Both follow Amazon's time service.
+SKEW = 0.1
 
 _VM_ID = re.compile(r"\bvm-[0-9]+\b")
 

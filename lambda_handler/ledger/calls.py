@@ -19,11 +19,25 @@ def announce(state: State, calls: Mapping[str, Call]) -> State:
 
 
 def take(state: State, call_id: str, vm_ids: VmIds, until: float) -> State:
-    """Note that EVS took a call, for these of its VMs."""
+    """Note that EVS took a call, for these of its VMs. A deletion that it took before has had its effect, then."""
     call = state.calls.get(call_id)
     if call is None or call.taken:
         return state
-    return replace(state, calls={**state.calls, call_id: replace(call, vm_ids=vm_ids, until=until, taken=True)})
+    taken = replace(state, calls={**state.calls, call_id: replace(call, vm_ids=vm_ids, until=until, taken=True)})
+    if call.operation == "CreateEntitlement":
+        return _without_deletions(taken, call.connector, dict.fromkeys(vm_ids, call.left_at))
+    return taken
+
+
+def _without_deletions(state: State, connector: Connector, created: Mapping[str, float]) -> State:
+    """Forget deletions that EVS took before a creation: VM -> when the creation left, in epoch seconds."""
+
+    def rest(_: str, call: Call) -> Call:
+        if not call.taken or not is_at(call, connector, "DeleteEntitlement"):
+            return call
+        return call.without(frozenset(vm_id for vm_id in call.vm_ids if created.get(vm_id, 0.0) >= call.left_at))
+
+    return state.map_calls(rest)
 
 
 def lose(state: State, call_id: str, until: float) -> State:
@@ -63,6 +77,8 @@ def confirm(state: State, connector: Connector, started: Mapping[str, float]) ->
             else call.without(seen if call.taken else frozenset(explained.get(call_id, ())))
         )
     )
+    created = {vm_id: call.left_at for call in calls.values() for vm_id in call.vm_ids & seen}
+    state = _without_deletions(state, connector, created)
     return state.hold(connector, state.holding(connector).own(seen))
 
 
@@ -70,7 +86,8 @@ def forget(state: State, connector: Connector, vm_ids: VmIds, looked_at: float, 
     """Note that VMs hold nothing, as a look showed that began at `looked_at` when the ledger had counted `claims`.
 
     A look that began before a call for the VM could show its effect proves nothing. Nor does one since when others
-    have announced calls. A VM that a set declares is not forgotten: whoever declares it has taken it over.
+    have announced calls. A VM that a set declares is not forgotten: whoever declares it has taken it over. That EVS
+    took a deletion of it is remembered: the list may show for a while what is gone.
     """
     pending = NO_VMS.union(
         *(call.vm_ids for call in state.calls_at(connector, "CreateEntitlement") if call.until > looked_at)
@@ -78,11 +95,7 @@ def forget(state: State, connector: Connector, vm_ids: VmIds, looked_at: float, 
     gone = vm_ids - pending - state.declared(connector)
     if claims != state.claims or not gone:
         return state
-
-    def rest(_: str, call: Call) -> Call:
-        return call.without(gone) if call.taken and is_at(call, connector, "DeleteEntitlement") else call
-
-    return state.disown(connector, gone).map_calls(rest)
+    return state.disown(connector, gone)
 
 
 def pruned(state: State, now: float) -> State:

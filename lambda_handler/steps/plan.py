@@ -55,7 +55,7 @@ def plan(declared: Properties, state: State, look: Look, others_for: float) -> P
     established = state.owned(connector) & state.declared(connector, live=True)
     present = {vm_id: row for vm_id in declared.vm_ids if (row := look.rows.get(vm_id)) is not None and not row.is_gone}
     busy = _busy(state, declared, present, now)
-    foreign = {vm_id: present[vm_id] for vm_id in Ours(state, connector).others_in(present.values())}
+    foreign = {vm_id: present[vm_id] for vm_id in Ours(state, connector).others_in(present.values()) - busy}
     wanting = {
         vm_id
         for vm_id in declared.vm_ids - busy
@@ -81,11 +81,13 @@ def plan(declared: Properties, state: State, look: Look, others_for: float) -> P
 
 
 def _busy(state: State, declared: Properties, present: Rows, now: float) -> VmIds:
-    busy = NO_VMS
+    busy: set[str] = set()
     for call in state.calls_at(declared.connector, "DeleteEntitlement"):
-        if call.until > now:
-            busy |= call.vm_ids & (declared.vm_ids if not call.taken else present.keys() & declared.vm_ids)
-    return busy
+        concerned = call.vm_ids & declared.vm_ids if call.until > now else NO_VMS
+        # What EVS took has taken effect once the row is gone, or is another one.
+        done = {vm_id for vm_id in concerned if vm_id not in present or present[vm_id].began_after(call.left_at)}
+        busy |= concerned - done if call.taken else concerned
+    return frozenset(busy)
 
 
 def _awaited(
