@@ -63,7 +63,9 @@ def confirm(state: State, connector: Connector, started: Mapping[str, float]) ->
     seen = NO_VMS.union(*(call.vm_ids for call in calls.values())).intersection(started)
     if not seen:
         return state
+    # The row of a VM that is ours already is explained; it says nothing of a call that is left.
     unclear = seen & NO_VMS.union(*(call.vm_ids for call in calls.values() if not call.taken))
+    unclear -= state.holding(connector).owned
     explained: dict[str, set[str]] = {}
     for vm_id in unclear:
         of_vm = {call_id: call for call_id, call in calls.items() if vm_id in call.vm_ids and not call.taken}

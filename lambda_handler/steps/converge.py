@@ -304,8 +304,11 @@ class Convergence:
         return self._conclude(self.failed(reason))
 
     def _is_concern(self, left: Left) -> bool:
-        """Tell whether what is left fails this Delete; where other resources declare VMs, they see to it later."""
+        """Tell whether what is left fails this Delete; where others are at work, or declare VMs, they see to it."""
         if isinstance(self._given, Failure) or left.connector == self._given.connector:
             return True
         logger.error("could not be removed, and stays in the ledger: %s", left)
-        return not self._fence.state.declared(left.connector)
+        state, now = self._fence.state, self._context.clock.now()
+        others = [one for one in state.requests.values() if one.request_id != self._request.request_id]
+        is_seen_to = any(one.answer is None and one.answer_by > now for one in others)
+        return not is_seen_to and not state.declared(left.connector)
