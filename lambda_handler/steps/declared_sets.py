@@ -102,6 +102,9 @@ class DeclaredSets:
         overtaken = admitted.sets_of(request.logical_id, live=False)
         if request.type == "Delete":
             return self._begun_to_delete(admitted.drop(overtaken))
+        if request.type == "Create":
+            for physical_id, kept in admitted.sets_of(request.logical_id, live=True).items():
+                admitted = admitted.declare(physical_id, replace(kept, kept=True))
         if isinstance(self._given, Failure):
             return admitted.drop(overtaken)
         return self._begun_to_declare(admitted.drop(overtaken.keys() - {self.set_id}))
@@ -114,9 +117,6 @@ class DeclaredSets:
 
     def _begun_to_declare(self, state: State) -> State:
         request = self._request
-        if request.type == "Create":
-            for physical_id, kept in state.sets_of(request.logical_id, live=True).items():
-                state = state.declare(physical_id, replace(kept, kept=True))
         known = state.sets.get(self.set_id)
         if known is not None and known.live:
             # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
