@@ -57,7 +57,7 @@ class Ours:
 
 
 def first_left_at(state: State, connector: Connector) -> dict[str, float]:
-    """Return, for each VM that a CreateEntitlement of ours concerns, when the first such call left, in epoch seconds."""
+    """Return the VMs that CreateEntitlement calls of ours concern, and when the first left, in epoch seconds."""
     first: dict[str, float] = {}
     for call in state.calls_at(connector, "CreateEntitlement"):
         for vm_id in call.vm_ids:
