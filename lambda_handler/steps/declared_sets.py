@@ -341,11 +341,9 @@ class DeclaredSets:
             return set()
         if stack.is_being_deleted():
             return set(live)
-        if named != request.physical_id or stack.is_rolling_back():
+        if named != request.physical_id:
             return set()
         found = context.fence.record.found or 0
-        return {
-            key
-            for key, value in live.items()
-            if value.sequence < found or stack.has_ignored(key, value.declared_at, now)
-        }
+        older = {key for key, value in live.items() if value.sequence < found}
+        ignored = {key for key in live.keys() - older if stack.has_ignored(key, live[key].declared_at, now)}
+        return ignored if stack.is_rolling_back() else ignored | older
