@@ -94,6 +94,8 @@ class SceneStack:
         """Let CloudFormation issue one request."""
         seed = f"{self.world.seed}/{len(self.world.requests)}"
         request = Request(self.model, kind, logical_id, physical_id, properties(vm_ids, **given), old, seed)
+        if kind == "Create":
+            self.names("", logical_id, "CREATE_IN_PROGRESS")
         self.model.issue(request)
         return request
 
@@ -104,6 +106,7 @@ class SceneStack:
         answer = request.answer
         if answer["Status"] == "SUCCESS" and request.type != "Delete":
             self.model.believe(request.logical_id, answer["PhysicalResourceId"], request.properties)
+            self.names(answer["PhysicalResourceId"], request.logical_id)
         return answer
 
     def ask(self, kind: str, vm_ids: Iterable[str], physical_id: str | None = None, **given: Any) -> dict[str, Any]:

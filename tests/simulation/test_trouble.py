@@ -244,6 +244,6 @@ def test_a_ledger_that_cannot_be_read_says_so_and_changes_nothing(world: Scene, 
     answer = stack.answer(request)
     assert answer["Status"] == "FAILED"
     assert "ledger" in answer["Reason"]
-    assert "Error -" not in answer["Reason"]
+    assert "Nothing was changed" in answer["Reason"]
     assert world.calls("CreateEntitlement") == [["vm-1"]]
     stack.model.table.restore(backup)
