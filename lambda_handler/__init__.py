@@ -2,5 +2,5 @@
 
 import gc
 
-# A cold start makes objects that stay, and a collector that goes through them again and again finds nothing.
+# A cold start makes objects that stay. A collector that goes through them again and again finds nothing.
 gc.set_threshold(200_000)

@@ -1,4 +1,4 @@
-"""Words for people: bounded lists of VMs, counts, failures grouped by their cause."""
+"""Words for people: bounded lists of VMs, counts, failures grouped by their cause. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
@@ -20,20 +20,20 @@ def some(items: Collection[str], most: int = 10, *, sort: bool = True) -> str:
 
 
 def count(number: int, noun: str = "VM") -> str:
-    """``3 VMs``, ``1 VM``."""
+    """Return ``3 VMs`` or ``1 VM``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def causes(failed: Mapping[str, str], groups: int = 8, most: int = 6) -> str:
-    """Say of failed VMs what went wrong: of a few, each with its own words; of many, by code, the largest group first.
+    """Say of failed VMs what went wrong, the largest group first.
 
-    Parameters
-    ----------
-    failed
-        VM id -> cause, in the form ``errorCode: errorMessage``. Messages often name the VM, so of many VMs the code
-        makes the group, and the message of its first one stands for all.
-    groups, most
-        How many causes, and how many VMs of each, are named.
+    Messages often name the VM. So of a few VMs each has its own words. Of many, the error code makes the group and the
+    message of its first VM stands for all.
+
+    Args:
+        failed: VM id -> cause, in the form ``errorCode: errorMessage``.
+        groups: how many causes are named.
+        most: how many VMs of each cause are named.
     """
     ordered = sorted(failed, key=natural)
     grouped = _grouped(ordered, failed.__getitem__)

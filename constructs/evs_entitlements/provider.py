@@ -169,7 +169,7 @@ class Provider(Construct):
                 "LedgerLogsAndStack": iam.PolicyDocument(
                     statements=[
                         iam.PolicyStatement(
-                            actions=["dynamodb:GetItem", "dynamodb:PutItem"], resources=[table.table_arn]
+                            actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resources=[table.table_arn]
                         ),
                         iam.PolicyStatement(
                             actions=["logs:CreateLogStream", "logs:PutLogEvents"],

@@ -22,7 +22,7 @@ OPERATIONS = ("CreateEntitlement", "DeleteEntitlement", "ListVmEntitlements")
 #: All that is called, by service: what the models are cut down to.
 CALLED = {
     SERVICE: OPERATIONS,
-    "dynamodb": ("GetItem", "PutItem"),
+    "dynamodb": ("GetItem", "PutItem", "UpdateItem"),
     "lambda": ("Invoke",),
     "cloudformation": ("DescribeStackEvents", "DescribeStackResource", "DescribeStacks"),
 }

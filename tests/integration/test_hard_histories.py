@@ -142,7 +142,7 @@ def test_a_deletion_that_finds_something_unknown_missing_is_looked_into(stack):
 @pytest.mark.parametrize("count", [3, 250])
 def test_a_vm_that_a_list_passes_over_once_is_removed_all_the_same(big_stack, count):
     stack = big_stack
-    stack.patch["lambda_handler.entitle.LIST_LAG"] = 0.1
+    stack.patch["list_lag"] = 0.1
     vm_ids = [f"vm-{number}" for number in range(1001, 1001 + count)]
     created = stack.create(vm_ids)
     # As if rows had moved up while the first look read the list.
@@ -163,7 +163,7 @@ def test_a_list_that_lags_behind_a_creation_and_then_its_removal(stack):
 
 def test_page_tokens_that_lead_to_the_list_as_it_was(big_stack):
     stack = big_stack
-    stack.patch["lambda_handler.look.ANEW"] = 3.0
+    stack.patch["look_anew"] = 3.0
     stack.evs.set(freeze_pages=True, create_latency=[1.0, 6.0])
     began = time.monotonic()
     assert stack.create([f"vm-{number}" for number in range(1001, 1251)])["Status"] == "SUCCESS"

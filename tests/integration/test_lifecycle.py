@@ -26,15 +26,11 @@ HEALTHY = [f"vm-{number}" for number in range(101, 108)]
 LINUX = "vm-201"
 #: The handler's waits for calls that may still land, shortened: the same logic in less time.
 QUICK = {
-    "lambda_handler.entitle.LANDS_WITHIN": 2.0,
-    "lambda_handler.entitle.SEND_WITHIN": 0.8,
-    "lambda_handler.remove.LANDS_WITHIN": 2.0,
-    "lambda_handler.remove.SEND_WITHIN": 0.8,
-    "lambda_handler.remove.ASK_AGAIN": 1.0,
-    "lambda_handler.remove.ANSWERED_LANDS_WITHIN": 6.0,
-    "lambda_handler.aws.FAULT_LANDS_WITHIN": 1.0,
-    "lambda_handler.entitle.LIST_LAG": 1.0,
-    "lambda_handler.wait.LIST_LAG": 1.0,
+    "lost_lands_within": 2.0,
+    "fault_lands_within": 1.0,
+    "send_within_most": 0.8,
+    "deletion_for": 6.0,
+    "list_lag": 1.0,
 }
 
 vm_sets = st.sets(st.sampled_from(HEALTHY), min_size=1, max_size=5)

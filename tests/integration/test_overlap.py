@@ -15,12 +15,10 @@ STEPS = [(number, "after") for number in (1, 2, 3, 4, 5, 6, 0)] + [(number, "bef
 
 #: For how long a call of a dead or stopped process counts as under way, shortened: the same logic in less time.
 QUICK = {
-    "lambda_handler.entitle.LANDS_WITHIN": 6.0,
-    "lambda_handler.entitle.SEND_WITHIN": 2.0,
-    "lambda_handler.entitle.LIST_LAG": 3.0,
-    "lambda_handler.wait.LIST_LAG": 3.0,
-    "lambda_handler.remove.LANDS_WITHIN": 6.0,
-    "lambda_handler.remove.SEND_WITHIN": 2.0,
+    "lost_lands_within": 6.0,
+    "fault_lands_within": 6.0,
+    "send_within_most": 2.0,
+    "list_lag": 3.0,
 }
 
 

@@ -272,7 +272,7 @@ def test_adopted_by_an_operation_that_did_not_complete_is_given_back(stack, stat
 
 def test_adopted_so_long_ago_that_cloudformation_has_forgotten_is_removed(stack):
     answer = adopted(stack)
-    stack.patch["lambda_handler.stack.HISTORY"] = 0.0
+    stack.patch["stack_history"] = 0.0
     stack.reached("DELETE_IN_PROGRESS")
     assert stack.delete(answer["PhysicalResourceId"])["Status"] == "SUCCESS"
     assert stack.evs.held() == []

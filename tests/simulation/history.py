@@ -55,7 +55,7 @@ def draw(seed: int) -> History:
             steps.append(_background(random, f"{seed}/{len(steps)}"))
         steps.append(_operation(random, f"{seed}/{number}/op", len(stacks)))
         if random.random() < 0.3:
-            seconds = random.choice([5.0, 60.0, 600.0, 6 * 3600.0, 100 * 86400.0])
+            seconds = random.choice([5.0, 60.0, 600.0, 6 * 3600.0, 85 * 86400.0])
             steps.append(Step("rest", f"{seed}/{number}/rest", {"seconds": round(seconds * random.random(), 1)}))
     return History(seed, drawn(random), stacks, tuple(steps))
 

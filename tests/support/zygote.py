@@ -31,7 +31,7 @@ def interrupt(at):
     """Send this process a signal, or raise, before or after its n-th AWS call, or the PUT of its answer (0)."""
     import botocore.client
 
-    import lambda_handler.sending as sending
+    from lambda_handler.platform import LambdaPlatform
 
     number, when, name = at
     sent = []
@@ -56,7 +56,7 @@ def interrupt(at):
         return wrapped
 
     botocore.client.BaseClient._make_api_call = around(botocore.client.BaseClient._make_api_call, True)
-    sending._put_once = around(sending._put_once, False)
+    LambdaPlatform.put = around(LambdaPlatform.put, False)
 
 
 def run(job, handler):
@@ -66,12 +66,10 @@ def run(job, handler):
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ.update(job["env"])
-    for name, value in job.get("patch", {}).items():
-        module, _, attribute = name.rpartition(".")
-        assert hasattr(sys.modules[module], attribute), name
-        setattr(sys.modules[module], attribute, value)
+    from lambda_handler.pace import Pace
+
     try:
-        handler(job["event"], Context(job))
+        handler(job["event"], Context(job), Pace(**job.get("patch", {})))
     except BaseException:  # noqa: BLE001 - as the Lambda runtime
         import traceback
 
@@ -104,7 +102,11 @@ def serve(connection, handler):
 
 def main(asset, path):
     sys.path.insert(0, asset)
-    from lambda_handler.main import handler
+    from lambda_handler.invocation import run as run_invocation
+    from lambda_handler.platform import LambdaPlatform
+
+    def handler(event, context, pace):
+        run_invocation(event, context, LambdaPlatform(), pace)
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = socket.socket(socket.AF_UNIX)

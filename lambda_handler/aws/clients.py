@@ -10,7 +10,7 @@ import ssl
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import botocore.args
 import botocore.session
@@ -20,22 +20,29 @@ from botocore.httpsession import URLLib3Session
 from botocore.loaders import Loader
 from botocore.utils import parse_timestamp
 
-from .clock import Clock
-
 #: Models that the code asset brings along, each with the operations that are called here and no other. They go before
 #: those of Lambda's own botocore, which may be older than the entitlement API and takes longer to read.
-MODELS = Path(__file__).resolve().parent.parent / "models"
+MODELS = Path(__file__).resolve().parent.parent.parent / "models"
+#: The version of the EVS API that the asset brings along, though Lambda's own botocore may know a newer one.
+_API_VERSIONS = {"evs": "2023-07-27"}
 
 
-class Clients:
-    """Makes clients on first use, from one session."""
+class Clients(Protocol):
+    """Makes clients."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def make(self, service: str) -> Any:
+        """Return a new client of a service, without retries of its own."""
+        ...
+
+
+class Sessions:
+    """Makes botocore's clients on first use, from one session."""
+
+    def __init__(self) -> None:
         self._session: botocore.session.Session | None = None
 
-    def make(self, service: str, api_version: str | None = None) -> Any:
-        """Return a new client without retries of its own."""
+    def make(self, service: str, connect_timeout: float, read_timeout: float) -> Any:
+        """Return a new client without retries of its own (time-outs in seconds)."""
         if self._session is None:
             self._session = botocore.session.get_session()
             self._session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
@@ -49,11 +56,9 @@ class Clients:
                 service,
                 # Lambda sets this one and AWS_DEFAULT_REGION; botocore reads the latter only.
                 region_name=self._session.get_config_variable("region") or os.environ.get("AWS_REGION"),
-                api_version=api_version,
+                api_version=_API_VERSIONS.get(service),
                 config=Config(
-                    connect_timeout=self._clock.connect_timeout,
-                    read_timeout=self._clock.read_timeout,
-                    retries={"total_max_attempts": 1},
+                    connect_timeout=connect_timeout, read_timeout=read_timeout, retries={"total_max_attempts": 1}
                 ),
             )
         finally:
@@ -123,7 +128,7 @@ def _trust(store: str | None) -> ssl.SSLContext:
     return context
 
 
-class _Connections(URLLib3Session):  # type: ignore[misc]
+class Connections(URLLib3Session):  # type: ignore[misc]
     """botocore's connections, with the process's one context for each store.
 
     Without AWS_CA_BUNDLE that is the system's store, on which the answer to CloudFormation depends anyway.
@@ -148,5 +153,5 @@ class _Connections(URLLib3Session):  # type: ignore[misc]
 class _Endpoints(EndpointCreator):  # type: ignore[misc]
     def create_endpoint(self, *args: Any, **options: Any) -> Any:
         if "http_session_cls" in EndpointCreator.create_endpoint.__code__.co_varnames:
-            options.setdefault("http_session_cls", _Connections)
+            options.setdefault("http_session_cls", Connections)
         return super().create_endpoint(*args, **options)

@@ -1,16 +1,17 @@
-"""ResourceProperties -> a validated value, or an error that says what to fix.
+"""ResourceProperties -> a validated value, or an error that says what to fix. Pure.
 
-Owns the shape of the custom resource's properties; never calls AWS. The patterns are those of the EVS API reference
-(EnvironmentId, ConnectorId and VmId of CreateEntitlement). CloudFormation hands every scalar over as a string.
+Owns the shape of the custom resource's properties. The patterns are those of the EVS API reference (EnvironmentId,
+ConnectorId and VmId of CreateEntitlement). CloudFormation hands every scalar over as a string.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from .errors import Failure
-from .text import some
+from ..errors import Failure
+from ..text import some
+from ..values import Connector, VmIds
 
 ENVIRONMENT_ID = re.compile(r"env-[a-zA-Z0-9]{10}")
 CONNECTOR_ID = re.compile(r"cnctr-[a-zA-Z0-9]{10}")
@@ -20,50 +21,31 @@ VM_ID_LENGTH = 1024
 #: CloudFormation's default and maximum for a custom resource's ServiceTimeout, in seconds.
 SERVICE_TIMEOUT = 3600
 
-
-@dataclass(frozen=True, order=True)
-class Connector:
-    """Where entitlements live: a connector of an EVS environment."""
-
-    environment_id: str
-    connector_id: str
-
-    def __str__(self) -> str:
-        return f"{self.environment_id}/{self.connector_id}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Connector":
-        """Read what `str` wrote."""
-        environment_id, _, connector_id = text.partition("/")
-        return cls(environment_id, connector_id)
+RemovalPolicy = Literal["DESTROY", "RETAIN"]
 
 
 @dataclass(frozen=True)
 class Properties:
     """What a user declared.
 
-    Attributes
-    ----------
-    connector
-        EnvironmentId and ConnectorId.
-    vm_ids
-        VmIds, each once.
-    adopt_existing
-        AdoptExisting: entitlements that exist already become the stack's own.
+    Attributes:
+        connector: EnvironmentId and ConnectorId.
+        vm_ids: VmIds, each once.
+        adopt_existing: AdoptExisting: entitlements that exist already become the stack's own.
+        removal_policy: RemovalPolicy: what becomes of the entitlements when the resource is deleted.
     """
 
     connector: Connector
-    vm_ids: frozenset[str]
-    adopt_existing: bool
+    vm_ids: VmIds
+    adopt_existing: bool = False
+    removal_policy: RemovalPolicy = "DESTROY"
 
     @classmethod
     def parse(cls, given: dict[str, Any]) -> "Properties":
         """Validate ResourceProperties.
 
-        Raises
-        ------
-        Failure
-            Names the property, what came and what is due.
+        Raises:
+            Failure: names the property, what came and what is due.
         """
         return cls(
             Connector(
@@ -72,6 +54,7 @@ class Properties:
             ),
             _vm_ids(given),
             _boolean(given, "AdoptExisting"),
+            _removal_policy(given),
         )
 
 
@@ -101,7 +84,17 @@ def _boolean(given: dict[str, Any], name: str) -> bool:
     return text == "true"
 
 
-def _vm_ids(given: dict[str, Any]) -> frozenset[str]:
+def _removal_policy(given: dict[str, Any]) -> RemovalPolicy:
+    value = given.get("RemovalPolicy", "DESTROY")
+    text = value.strip().upper() if isinstance(value, str) else ""
+    if text == "RETAIN":
+        return "RETAIN"
+    if text == "DESTROY":
+        return "DESTROY"
+    raise Failure(f"RemovalPolicy: got {_shown(value)}, expected DESTROY or RETAIN")
+
+
+def _vm_ids(given: dict[str, Any]) -> VmIds:
     value = given.get("VmIds")
     if value is None:
         raise Failure(f"VmIds is missing: expected a list of one or more {VM_ID.pattern}")
@@ -113,15 +106,21 @@ def _vm_ids(given: dict[str, Any]) -> frozenset[str]:
     wrong = [vm_id for vm_id in vm_ids if not _is_vm_id(vm_id)]
     if wrong:
         shown = some([_shown(vm_id) for vm_id in wrong], sort=False)
-        raise Failure(f"VmIds: got {shown}, expected {VM_ID.pattern}")
+        raise Failure(f"VmIds: got {shown}, expected {VM_ID.pattern} (the managed object id that vCenter gives a VM)")
     return frozenset(vm_ids)
 
 
 def _flat(values: Iterable[Any]) -> Iterator[Any]:
-    # A list that was itself a token arrives nested in the list of a stack's declared VMs.
+    """Yield the ids of a list that may hold other lists, blanks, and strings with commas.
+
+    A list that was itself a token arrives nested in the list of a stack's declared VMs. A StringList of Parameter Store
+    arrives as one string with commas, since CloudFormation splits before it resolves; a blank one as an empty string.
+    """
     for value in values:
         if isinstance(value, (list, tuple)):
             yield from _flat(value)
+        elif isinstance(value, str):
+            yield from (stripped for part in value.split(",") if (stripped := part.strip(" \t")))
         else:
             yield value
 

@@ -1,0 +1,1 @@
+"""CloudFormation's side: requests, properties, physical ids, answers, and what it says of the stack."""

@@ -1,0 +1,193 @@
+"""What CloudFormation says of the stack, asked only where a rule of removal needs it.
+
+Owns every call to CloudFormation's API. Where it can't be found out, the answer is the careful one: an entitlement is
+kept. A nested stack completes with its root: until the root's operation has ended, all of it may be rolled back.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from ..aws.calls import AwsError, NotFound, Refused, call
+from ..aws.clients import Clients
+from ..aws.retries import Retries
+from ..errors import Failure
+from ..log import logger
+from ..pace import Pace
+
+#: The stack operations that end with one of these can't be rolled back any more.
+COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+#: ... and with one of these CloudFormation has done with all that was before.
+SETTLED = COMPLETE | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
+#: A resource of which CloudFormation says this is none of the stack's any more.
+_GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
+#: Most pages of events, newest first, in which something is looked for: of 100 events, which is a few operations of
+#: the largest stacks.
+EVENT_PAGES = 100
+#: How far, in seconds, CloudFormation's clock and the function's may be apart.
+SKEW = 60.0
+
+
+class Stack:
+    """The stack that a request belongs to.
+
+    Args:
+        until: epoch seconds until which questions are tried again.
+    """
+
+    def __init__(self, clients: Clients, retries: Retries, pace: Pace, stack_id: str, until: float) -> None:
+        self._pace = pace
+        self._clients = clients
+        self._retries = retries
+        self._stack_id = stack_id
+        self._until = until
+        self._client: Any = None
+        self._described: dict[str, dict[str, Any]] = {}
+
+    def physical_id_of(self, logical_id: str) -> str | None:
+        """Return the PhysicalResourceId that CloudFormation names for a resource; None where it names none.
+
+        Raises:
+            Failure: CloudFormation could not be asked.
+        """
+        return self._resource(logical_id).get("PhysicalResourceId") or None
+
+    def has(self, logical_id: str) -> bool:
+        """Tell whether CloudFormation knows a resource of the stack, be it one that is only about to be created.
+
+        Raises:
+            Failure: CloudFormation could not be asked.
+        """
+        return bool(self._resource(logical_id))
+
+    def _resource(self, logical_id: str) -> dict[str, Any]:
+        try:
+            answer = self._ask("DescribeStackResource", self._stack_id, LogicalResourceId=logical_id)
+        except (Refused, NotFound) as error:
+            if "does not exist" in error.message:
+                return {}
+            raise Failure(f"CloudFormation can't be asked for the resource's id: {error}") from error
+        except AwsError as error:
+            raise Failure(f"CloudFormation can't be asked for the resource's id: {error}") from error
+        detail: dict[str, Any] = answer["StackResourceDetail"]
+        return {} if detail.get("ResourceStatus") in _GONE else detail
+
+    def is_being_deleted(self) -> bool:
+        """Tell whether the whole stack is going; False where that can't be learnt."""
+        return self._describe(self._stack_id).get("StackStatus") == "DELETE_IN_PROGRESS"
+
+    def is_gone(self) -> bool:
+        """Tell whether the stack's deletion has ended; False where that can't be learnt."""
+        return self._describe(self._stack_id).get("StackStatus") == "DELETE_COMPLETE"
+
+    def is_rolling_back(self) -> bool:
+        """Tell whether the stack, or its root, is rolling back; False where that can't be learnt."""
+        return any("ROLLBACK" in self._describe(one).get("StackStatus", "") for one in {self._stack_id, self._root})
+
+    def completed_since(self, moment: float, now: float) -> bool:
+        """Tell whether it is certain that an operation which was under way at `moment` completed (epoch seconds).
+
+        Not certain: the stack has not reached *_COMPLETE since (as while it rolls that operation back), or
+        CloudFormation can't be asked. What is too long ago for CloudFormation to remember has completed: no operation
+        lasts that long.
+        """
+        return self._has_reached(COMPLETE, moment, now)
+
+    def settled_since(self, moment: float, now: float) -> bool:
+        """Tell whether it is certain that an operation which was under way at `moment`, or a later one, has ended well.
+
+        Well: completed or rolled back, so that CloudFormation can return to nothing that it had left before.
+        """
+        return self._has_reached(SETTLED, moment, now)
+
+    def _has_reached(self, statuses: frozenset[str], moment: float, now: float) -> bool:
+        root = self._root
+        if not self._describe(root):
+            return False
+        try:
+            for event in self._events(root):
+                if _epoch(event.get("Timestamp")) < moment:
+                    return False
+                if event.get("PhysicalResourceId") == root and event.get("ResourceStatus") in statuses:
+                    return True
+        except (AwsError, Failure) as error:
+            logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
+            return False
+        return now - moment > self._pace.stack_history
+
+    def has_ignored(self, physical_id: str, moment: float, now: float) -> bool:
+        """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
+
+        S3 takes an answer that CloudFormation no longer waits for, of a Create that it cancelled: no event names its
+        id. Not certain: the events may no longer reach back so far, there are too many of them, or CloudFormation can't
+        be asked.
+
+        Args:
+            physical_id: what was answered.
+            moment: when it was declared at the earliest, in epoch seconds.
+            now: the present, in epoch seconds.
+        """
+        if now - moment > self._pace.stack_history:
+            return False
+        try:
+            for event in self._events(self._stack_id):
+                if event.get("PhysicalResourceId") == physical_id:
+                    # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
+                    status = str(event.get("ResourceStatus", ""))
+                    return status.startswith("DELETE_") and status != "DELETE_SKIPPED"
+                if _epoch(event.get("Timestamp")) < moment - SKEW:
+                    break
+        except (AwsError, Failure) as error:
+            logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
+            return False
+        return True
+
+    def _events(self, stack_id: str) -> Iterator[dict[str, Any]]:
+        """Yield a stack's events, newest first; raises Failure where there are too many of them."""
+        token: dict[str, str] = {}
+        for _ in range(EVENT_PAGES):
+            answer = self._ask("DescribeStackEvents", stack_id, **token)
+            yield from answer.get("StackEvents") or ()
+            if not answer.get("NextToken"):
+                return
+            token = {"NextToken": answer["NextToken"]}
+        raise Failure(f"more than {EVENT_PAGES} pages")
+
+    @property
+    def _root(self) -> str:
+        """The ARN of the outermost stack: this one where it is not nested."""
+        described = self._describe(self._stack_id)
+        if root := described.get("RootId"):
+            return str(root)
+        above, seen = self._stack_id, {self._stack_id}
+        while (parent := described.get("ParentId")) and parent not in seen:
+            above = str(parent)
+            seen.add(above)
+            described = self._describe(above)
+        return above
+
+    def _describe(self, stack_id: str) -> dict[str, Any]:
+        if stack_id not in self._described:
+            try:
+                found: dict[str, Any] = (self._ask("DescribeStacks", stack_id).get("Stacks") or [{}])[0]
+            except (AwsError, Failure) as error:
+                logger.warning("CloudFormation can't be asked for the status of %s: %s", stack_id, error)
+                found = {}
+            self._described[stack_id] = found
+        return self._described[stack_id]
+
+    def _ask(self, operation: str, stack_id: str, **parameters: Any) -> dict[str, Any]:
+        if self._client is None:
+            self._client = self._clients.make("cloudformation")
+        method = {
+            "DescribeStacks": self._client.describe_stacks,
+            "DescribeStackResource": self._client.describe_stack_resource,
+            "DescribeStackEvents": self._client.describe_stack_events,
+        }[operation]
+        return self._retries.through(
+            lambda: call(method, f"cloudformation:{operation}", StackName=stack_id, **parameters), self._until
+        )
+
+
+def _epoch(moment: Any) -> float:
+    return moment.astimezone(UTC).timestamp() if isinstance(moment, datetime) else 0.0

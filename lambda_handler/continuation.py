@@ -1,0 +1,147 @@
+"""What one invocation of a request tells the next: a frozen value <-> the event. Pure.
+
+Lambda hands the event to the fresh invocation; it is the only place where that can learn ResponseURL. The ledger holds
+all that other requests have to know; here is only what this request would otherwise learn again.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .evs.listing import PartialLook
+from .evs.rows import Row, Rows, Status
+from .ledger.vm_ids import packed_ids, unpacked_ids
+from .values import Connector
+
+#: Where it stands in the event.
+KEY = "Continuation"
+#: Most bytes of an asynchronous event. Lambda takes 1 MB of late; what CloudFormation hands over is not documented.
+EVENT_BYTES = 262_144
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """How far a request has come.
+
+    Attributes:
+        number: of the invocation, the first one is 1.
+        began: when the request first arrived, in epoch seconds.
+        answer_by: when its answer has to be under way, in epoch seconds.
+        resume_at: epoch seconds before which this invocation does nothing, or None.
+        trouble_since: kind of call -> since when it fails, in epoch seconds.
+        failed: VM id -> cause, of those that could not be entitled.
+        called_for_all: every VM was called for, so long ago that the list shows what became of the calls.
+        refused_since: VM id -> since when its deletion is refused, in epoch seconds.
+        list_refused_since, not_found_since: since when EVS refuses to list, or says that the environment or connector
+            does not exist, in epoch seconds.
+        look: a look that could not be finished.
+    """
+
+    number: int
+    began: float
+    answer_by: float
+    resume_at: float | None = None
+    trouble_since: Mapping[str, float] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    called_for_all: bool = False
+    refused_since: Mapping[str, float] = field(default_factory=dict)
+    list_refused_since: float | None = None
+    not_found_since: float | None = None
+    look: PartialLook | None = None
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> "Continuation | None":
+        """Read an event; None where it is CloudFormation's own."""
+        given = event.get(KEY)
+        if not given:
+            return None
+        return cls(
+            number=given["Number"],
+            began=given["Began"],
+            answer_by=given["AnswerBy"],
+            resume_at=given.get("ResumeAt"),
+            trouble_since=given.get("TroubleSince") or {},
+            failed=_unpacked_causes(given.get("Failed") or {}),
+            called_for_all=given.get("CalledForAll", False),
+            refused_since={
+                vm_id: since for since, ids in given.get("RefusedSince") or () for vm_id in unpacked_ids(ids)
+            },
+            list_refused_since=given.get("ListRefusedSince"),
+            not_found_since=given.get("NotFoundSince"),
+            look=_unpacked_look(given.get("Look")),
+        )
+
+    def payload(self, event: Mapping[str, Any]) -> bytes:
+        """Return the event with which the fresh invocation goes on.
+
+        A look that would make it too large for Lambda is left out; it begins anew then.
+        """
+        rest = {name: value for name, value in event.items() if name not in (KEY, "OldResourceProperties")}
+        packed: dict[str, Any] = {
+            "Number": self.number,
+            "Began": self.began,
+            "AnswerBy": self.answer_by,
+            "ResumeAt": self.resume_at,
+            "TroubleSince": dict(self.trouble_since),
+            "Failed": _packed_causes(self.failed),
+            "CalledForAll": self.called_for_all,
+            "RefusedSince": _packed_times(self.refused_since),
+            "ListRefusedSince": self.list_refused_since,
+            "NotFoundSince": self.not_found_since,
+            "Look": _packed_look(self.look),
+        }
+        payload = json.dumps({**rest, KEY: packed}, separators=(",", ":")).encode()
+        if len(payload) > EVENT_BYTES and self.look is not None:
+            payload = json.dumps({**rest, KEY: {**packed, "Look": None}}, separators=(",", ":")).encode()
+        return payload
+
+
+def _packed_causes(failed: Mapping[str, str]) -> dict[str, list[str]]:
+    """Pack failed VMs: code of the cause -> its first text, and the VMs."""
+    by_code: dict[str, list[str]] = {}
+    for vm_id, cause in failed.items():
+        by_code.setdefault(cause.partition(":")[0], []).append(vm_id)
+    return {code: [failed[vm_ids[0]], packed_ids(frozenset(vm_ids))] for code, vm_ids in by_code.items()}
+
+
+def _unpacked_causes(failed: Mapping[str, list[str]]) -> dict[str, str]:
+    """Read what `_packed_causes` wrote."""
+    return {vm_id: cause for cause, ids in failed.values() for vm_id in unpacked_ids(ids)}
+
+
+def _packed_times(times: Mapping[str, float]) -> list[list[Any]]:
+    by_time: dict[float, set[str]] = {}
+    for vm_id, moment in times.items():
+        by_time.setdefault(moment, set()).add(vm_id)
+    return [[moment, packed_ids(frozenset(vm_ids))] for moment, vm_ids in by_time.items()]
+
+
+def _packed_look(look: PartialLook | None) -> dict[str, Any] | None:
+    if look is None:
+        return None
+    alike: dict[tuple[str, float, str], list[Row]] = {}
+    for row in look.rows.values():
+        alike.setdefault((row.word, round(row.started, 3), row.error_code), []).append(row)
+    return {
+        "Connector": str(look.connector),
+        "Began": look.began,
+        "Token": look.token,
+        "Pages": look.pages,
+        "Rows": [
+            [word, started, code, rows[0].error_message, packed_ids(frozenset(row.vm_id for row in rows))]
+            for (word, started, code), rows in alike.items()
+        ],
+    }
+
+
+def _unpacked_look(given: Mapping[str, Any] | None) -> PartialLook | None:
+    if given is None:
+        return None
+    known = {status.value: status for status in Status}
+    rows: Rows = {
+        vm_id: Row(vm_id, known.get(word, Status.UNKNOWN), word, started, started, code, message)
+        for word, started, code, message, ids in given["Rows"]
+        for vm_id in unpacked_ids(ids)
+    }
+    return PartialLook(Connector.parse(given["Connector"]), given["Began"], given["Token"], given["Pages"], rows)

@@ -1,0 +1,1 @@
+"""The EVS API: rows, statuses, calls, and looks at the whole list."""

@@ -1,0 +1,174 @@
+"""Looks at EVS: the whole list, or just far enough to know that it is too early.
+
+Owns the economy of ListVmEntitlements, and that a long look goes on in a fresh invocation.
+"""
+
+from dataclasses import dataclass, field
+
+from ..aws.calls import NotFound, Refused
+from ..aws.retries import Retries
+from ..clock import Clock
+from ..errors import Failure, HandOver
+from ..log import logger
+from ..pace import Pace
+from ..values import Connector
+from .api import Evs
+from .rows import Row, Rows, merged
+from .watch import Watch
+
+
+@dataclass(frozen=True)
+class Look:
+    """What EVS lists at one connector.
+
+    Attributes:
+        rows: one row a VM.
+        began: when the first page was asked for, in epoch seconds.
+        last_page: token of the last page, None where it is the only one.
+    """
+
+    rows: Rows
+    began: float
+    last_page: str | None = None
+
+
+@dataclass(frozen=True)
+class PartialLook:
+    """A look that an invocation could not finish: `token` leads to its next page."""
+
+    connector: Connector
+    began: float
+    token: str
+    pages: int
+    rows: Rows = field(default_factory=dict)
+
+
+class _Reading:
+    """A look on its way: the pages that were read so far."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self._rows: Rows = {}
+        self._tokens: set[str] = set()
+        self._repeats = False
+        self._last_page: str | None = None
+        self.token: str | None = None
+        self.pages = 0
+
+    def resume(self, partial: PartialLook) -> None:
+        self._began, self._rows = partial.began, dict(partial.rows)
+        self.token, self.pages = partial.token, partial.pages
+
+    def add(self, page: list[Row], following: str | None) -> None:
+        merged(page, self._rows)
+        self.pages += 1
+        self._last_page, self.token = self.token, following
+        if following is not None:
+            self._repeats = following in self._tokens
+            self._tokens.add(following)
+
+    def require_time(self, now: float, until: float) -> None:
+        if now >= until and self.token is not None:
+            raise Failure(f"time is up: only {self.pages:,} pages of EVS's list of entitlements were read")
+
+    def is_endless(self, most_pages: int) -> bool:
+        return self._repeats or self.pages >= most_pages
+
+    def look(self) -> Look:
+        return Look(self._rows, self._began, self._last_page)
+
+    def partial(self, connector: Connector) -> PartialLook | None:
+        if self.token is None:
+            return None
+        return PartialLook(connector, self._began, self.token, self.pages, self._rows)
+
+
+class Listing:
+    """Looks of one invocation.
+
+    Args:
+        retries: of ListVmEntitlements.
+        partial: a look that the invocation before could not finish.
+        not_found_since: since when EVS says that environment or connector does not exist, in epoch seconds.
+
+    Attributes:
+        partial: the look that this invocation could not finish.
+    """
+
+    def __init__(
+        self,
+        evs: Evs,
+        retries: Retries,
+        clock: Clock,
+        pace: Pace,
+        partial: PartialLook | None = None,
+        not_found_since: float | None = None,
+    ) -> None:
+        self._evs = evs
+        self._retries = retries
+        self._clock = clock
+        self._pace = pace
+        self.partial = partial
+        self.not_found_since = not_found_since
+
+    def look(self, connector: Connector, until: float) -> Look:
+        """Return all rows of a connector.
+
+        Raises:
+            NotFound: the environment or the connector does not exist.
+            Failure: the list has no end, or was not read until `until` (epoch seconds).
+            AwsError: EVS could not be asked.
+            HandOver: the invocation's time is up. `partial` has what was read.
+        """
+        reading = _Reading(self._clock.now())
+        partial, self.partial = self.partial, None
+        if partial is not None and partial.connector == connector:
+            reading.resume(partial)
+        anew = 0
+        while True:
+            reading.require_time(self._clock.now(), until)
+            try:
+                page, following = self.page(connector, reading.token, until)
+            except HandOver:
+                self.partial = reading.partial(connector)
+                raise
+            except Refused:
+                # A token may age while a throttled list is read. What was read so far is old by then, too.
+                if reading.token is None or anew == self._pace.looks_anew:
+                    raise
+            else:
+                reading.add(page, following)
+                if following is None:
+                    return reading.look()
+                if not reading.is_endless(self._pace.most_pages):
+                    continue
+                if anew == self._pace.looks_anew:
+                    raise Failure(f"EVS's list of entitlements at {connector} has no end: {reading.pages:,} pages read")
+            anew += 1
+            reading = _Reading(self._clock.now())
+
+    def page(self, connector: Connector, token: str | None, until: float) -> tuple[list[Row], str | None]:
+        """Return one page of rows and the token of the next, with retries.
+
+        A NotFound is believed only when it is still so after some seconds.
+
+        Raises:
+            NotFound, Refused, AwsError, Failure, HandOver
+        """
+        while True:
+            try:
+                found = self._retries.through(lambda: self._evs.page(connector, token), until)
+            except NotFound as error:
+                now = self._clock.now()
+                self.not_found_since = self.not_found_since if self.not_found_since is not None else now
+                if now - self.not_found_since >= self._pace.not_found_for or now >= until:
+                    raise
+                logger.warning("%s; asking again before that is believed", error)
+                self._clock.pause(self._pace.not_found_for / 4)
+            else:
+                self.not_found_since = None
+                return found
+
+    def watch(self, connector: Connector, last_page: str | None) -> Watch:
+        """Return looks for what is CREATING. Rows of new entitlements are most likely on the last page."""
+        return Watch(self, connector, self._clock, self._pace, last_page)

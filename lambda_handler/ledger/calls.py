@@ -1,0 +1,130 @@
+"""Calls in the ledger: announced, taken, lost, void, confirmed by the list, forgotten. Pure transitions of `State`.
+
+Owns what the outcome of a call, and a look at EVS, mean for what is ours. Every transition does nothing where it is
+already done: a write whose answer was lost is repeated.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from ..values import NO_VMS, Connector, VmIds
+from .records import Call
+from .state import State, is_at
+
+
+def announce(state: State, calls: Mapping[str, Call]) -> State:
+    """Note calls that are about to be made."""
+    creates = any(call.operation == "CreateEntitlement" for call in calls.values())
+    return replace(state, calls={**state.calls, **calls}, claims=state.claims + creates)
+
+
+def take(state: State, call_id: str, vm_ids: VmIds, until: float) -> State:
+    """Note that EVS took a call, for these of its VMs. A deletion that it took before has had its effect, then."""
+    call = state.calls.get(call_id)
+    if call is None or call.taken:
+        return state
+    taken = replace(state, calls={**state.calls, call_id: replace(call, vm_ids=vm_ids, until=until, taken=True)})
+    if call.operation == "CreateEntitlement":
+        return _without_deletions(taken, call.connector, dict.fromkeys(vm_ids, call.left_at))
+    return taken
+
+
+def _without_deletions(state: State, connector: Connector, created: Mapping[str, float]) -> State:
+    """Forget deletions that EVS took before a creation: VM -> when the creation left, in epoch seconds."""
+
+    def rest(_: str, call: Call) -> Call:
+        if not call.taken or not is_at(call, connector, "DeleteEntitlement"):
+            return call
+        return call.without(frozenset(vm_id for vm_id in call.vm_ids if created.get(vm_id, 0.0) >= call.left_at))
+
+    return state.map_calls(rest)
+
+
+def lose(state: State, call_id: str, until: float) -> State:
+    """Note that a call got no answer, and until when it may take effect."""
+    call = state.calls.get(call_id)
+    if call is None or call.taken or call.until == until:
+        return state
+    return replace(state, calls={**state.calls, call_id: replace(call, until=until)})
+
+
+def void(state: State, call_id: str) -> State:
+    """Note that a call had, and will have, no effect: it never left, or was refused."""
+    return replace(state, calls={key: call for key, call in state.calls.items() if key != call_id})
+
+
+def confirm(state: State, connector: Connector, started: Mapping[str, float]) -> State:
+    """Note entitlements of ours that the list shows: VM -> when it began at the latest, 0 where EVS does not say.
+
+    A row explains one call for its VM: the last that left before the row began. Calls that EVS took are explained
+    by it in any case. One whose answer never came, and that the row does not explain, may still take effect.
+    """
+    calls = {call_id: call for call_id, call in state.calls.items() if is_at(call, connector, "CreateEntitlement")}
+    seen = NO_VMS.union(*(call.vm_ids for call in calls.values())).intersection(started)
+    if not seen:
+        return state
+    # The row of a VM that is ours already is explained; it says nothing of a call that is left.
+    unclear = seen & NO_VMS.union(*(call.vm_ids for call in calls.values() if not call.taken))
+    unclear -= state.holding(connector).owned
+    explained: dict[str, set[str]] = {}
+    for vm_id in unclear:
+        of_vm = {call_id: call for call_id, call in calls.items() if vm_id in call.vm_ids and not call.taken}
+        others = [call for call in calls.values() if call.taken and vm_id in call.vm_ids]
+        if (call_id := _explaining(of_vm, others, started[vm_id])) is not None:
+            explained.setdefault(call_id, set()).add(vm_id)
+    state = state.map_calls(
+        lambda call_id, call: (
+            call
+            if call_id not in calls
+            else call.without(seen if call.taken else frozenset(explained.get(call_id, ())))
+        )
+    )
+    created = {vm_id: call.left_at for call in calls.values() for vm_id in call.vm_ids & seen}
+    state = _without_deletions(state, connector, created)
+    return state.hold(connector, state.holding(connector).own(seen))
+
+
+def forget(state: State, connector: Connector, vm_ids: VmIds, looked_at: float, claims: int) -> State:
+    """Note that VMs hold nothing, as a look showed that began at `looked_at` when the ledger had counted `claims`.
+
+    A look that began before a call for the VM could show its effect proves nothing. Nor does one since when others
+    have announced calls. A VM that a set declares is not forgotten: whoever declares it has taken it over. That EVS
+    took a deletion of it is remembered: the list may show for a while what is gone.
+    """
+    pending = NO_VMS.union(
+        *(call.vm_ids for call in state.calls_at(connector, "CreateEntitlement") if call.until > looked_at)
+    )
+    gone = vm_ids - pending - state.declared(connector)
+    if claims != state.claims or not gone:
+        return state
+    return state.disown(connector, gone)
+
+
+def pruned(state: State, now: float) -> State:
+    """Drop calls that nobody has to know of any more.
+
+    A deletion that can take no effect any more is one. A creation whose outcome is not known is kept until a look
+    has shown it, however long that takes; only VMs that are ours anyway leave it.
+    """
+
+    def rest(_: str, call: Call) -> Call:
+        if call.until > now:
+            return call
+        if call.operation == "DeleteEntitlement":
+            return replace(call, vm_ids=NO_VMS)
+        return call.without(state.holding(call.connector).owned)
+
+    return state.map_calls(rest)
+
+
+def _explaining(unanswered: Mapping[str, Call], taken: Iterable[Call], started: float) -> str | None:
+    """Return the unanswered call that a row explains, or None."""
+    first_taken = min((call.left_at for call in taken), default=None)
+    candidates = {
+        call_id: call.left_at for call_id, call in unanswered.items() if not started or call.left_at <= started
+    } or {call_id: call.left_at for call_id, call in unanswered.items()}
+    if first_taken is not None:
+        if not started or started >= first_taken:
+            return None
+        candidates = {call_id: left_at for call_id, left_at in candidates.items() if left_at < first_taken}
+    return max(candidates, key=lambda call_id: candidates[call_id], default=None)

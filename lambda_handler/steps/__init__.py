@@ -1,0 +1,1 @@
+"""A request, step by step: `converge.py` has the order."""

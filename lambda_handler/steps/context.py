@@ -1,0 +1,65 @@
+"""What the steps of one request share: the request, its deadlines, and the ways to ledger, EVS and CloudFormation.
+
+Owns nothing that changes, but for what a fresh invocation has to be told (`Carried`).
+"""
+
+from dataclasses import dataclass, field
+
+from ..clock import Clock
+from ..cloudformation.request import Request
+from ..cloudformation.stack import Stack
+from ..evs.listing import Listing
+from ..ledger.fence import Fence
+from ..pace import Pace
+from .mutation import Mutations
+
+
+@dataclass
+class Carried:
+    """What one invocation has learnt and the next must not learn again.
+
+    Attributes:
+        failed: VM id -> cause, of those that could not be entitled so far.
+        called_for_all: every VM was called for, so long ago that the list shows what became of the calls.
+        refused_since: VM id -> since when its deletion is refused, in epoch seconds.
+        list_refused_since: since when EVS refuses to list what is to be removed, in epoch seconds.
+    """
+
+    failed: dict[str, str] = field(default_factory=dict)
+    called_for_all: bool = False
+    refused_since: dict[str, float] = field(default_factory=dict)
+    list_refused_since: float | None = None
+
+
+@dataclass
+class Context:
+    """What every step of a request needs.
+
+    Attributes:
+        began: when the request arrived, in epoch seconds.
+        answer_by: when its answer has to be under way, in epoch seconds.
+        undo_time: seconds before that in which a Create or Update is undone.
+    """
+
+    request: Request
+    fence: Fence
+    listing: Listing
+    mutations: Mutations
+    stack: Stack
+    clock: Clock
+    pace: Pace
+    began: float
+    answer_by: float
+    undo_time: float
+    carried: Carried
+
+    @property
+    def work_by(self) -> float:
+        """Until when a Create or Update may create, in epoch seconds."""
+        return self.answer_by - self.undo_time
+
+    @property
+    def until(self) -> float:
+        """Until when the present phase is pursued, in epoch seconds."""
+        is_creating = self.request.type != "Delete" and not self.fence.is_failing
+        return self.work_by if is_creating else self.answer_by

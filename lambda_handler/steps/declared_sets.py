@@ -1,0 +1,320 @@
+"""Which sets count: declared by a request, dropped by a Delete, kept where a resource was retained, or found abandoned.
+
+Owns the standing of declared sets in the ledger; never calls EVS. CloudFormation is asked only for sets that no request
+may ever name again, and where a Delete might have to keep what is entitled.
+"""
+
+from dataclasses import replace
+
+from ..cloudformation.physical_id import failed_request, is_set_id, set_id
+from ..cloudformation.properties import Properties
+from ..errors import Failure
+from ..ledger.records import Adoption, DeclaredSet, RequestRecord
+from ..ledger.state import State, key_of
+from ..log import logger
+from ..values import NO_VMS, Connector
+from .context import Context
+
+
+class DeclaredSets:
+    """The sets of a request's logical id.
+
+    Args:
+        properties: what is declared, or the Failure that says what is wrong with it.
+    """
+
+    def __init__(self, context: Context, properties: Properties | Failure) -> None:
+        self._context = context
+        self._request = context.request
+        self._given = properties
+        self._retains = False
+
+    @property
+    def declared(self) -> Properties:
+        """What the request declares.
+
+        Raises:
+            Failure: its properties are wrong.
+        """
+        if isinstance(self._given, Failure):
+            raise self._given
+        return self._given
+
+    @property
+    def connector(self) -> Connector:
+        """Where the set is declared."""
+        return self.declared.connector
+
+    @property
+    def set_id(self) -> str:
+        """The PhysicalResourceId of the set."""
+        return set_id(self._request.logical_id, self.connector, self.declared.vm_ids)
+
+    # --- at the beginning ------------------------------------------------------------------------------------------
+
+    def find_out_retained(self, state: State) -> None:
+        """Decide whether a Delete has to keep what is entitled.
+
+        DeletionPolicy can't be updated by itself, so CloudFormation may delete a resource whose properties say
+        RETAIN. The clean-up of a former set removes all the same. So does the rollback of the resource's creation.
+        """
+        request = self._request
+        if request.type != "Delete" or isinstance(self._given, Failure) or self._given.removal_policy != "RETAIN":
+            return
+        live = self._found(state).sets_of(request.logical_id, live=True)
+        deleted = live.get(request.physical_id)
+        if deleted is None or deleted.kept:
+            return
+        is_replaced = any(not other.kept and other.sequence > deleted.sequence for other in live.values())
+        self._retains = not is_replaced and not self._context.stack.is_rolling_back()
+        if self._retains:
+            logger.warning("RemovalPolicy is RETAIN: %s stays entitled", request.physical_id)
+
+    def begin(self, state: State) -> State:
+        """Take the fence, and declare or drop the set, in one write.
+
+        Raises:
+            Overtaken: a newer request is known.
+            Failure: the request came too late, or its properties are wrong.
+        """
+        request, fence = self._request, self._context.fence
+        record = RequestRecord(
+            type=request.type,
+            request_id=request.request_id,
+            logical_id=request.logical_id,
+            physical_id=request.physical_id,
+            issued=request.issued,
+            sequence=0,
+            answer_by=self._context.answer_by,
+        )
+        key = key_of(request.type, request.logical_id, request.physical_id)
+        admitted = state.admit(record)
+        if admitted is state:
+            if state.requests[key].answer is not None:
+                return state
+            return state.record(key, invocation=fence.invocation)
+        if self._context.clock.now() > self._context.answer_by:
+            raise Failure("the request was delivered after CloudFormation had given up waiting for it")
+        admitted = self._found(admitted)
+        found = admitted.sets.get(request.physical_id)
+        admitted = admitted.record(key, invocation=fence.invocation, found=found.sequence if found else None)
+        overtaken = admitted.sets_of(request.logical_id, live=False)
+        if request.type == "Delete":
+            return self._begun_to_delete(admitted.drop(overtaken))
+        if isinstance(self._given, Failure):
+            return admitted.drop(overtaken)
+        return self._begun_to_declare(admitted.drop(overtaken.keys() - {self.set_id}))
+
+    def _begun_to_delete(self, state: State) -> State:
+        found = state.sets.get(self._request.physical_id)
+        if self._retains and found is not None:
+            return state.declare(self._request.physical_id, replace(found, kept=True, retained=True))
+        return state.drop([self._request.physical_id])
+
+    def _begun_to_declare(self, state: State) -> State:
+        request = self._request
+        if request.type == "Create":
+            for physical_id, kept in state.sets_of(request.logical_id, live=True).items():
+                state = state.declare(physical_id, replace(kept, kept=True))
+        known = state.sets.get(self.set_id)
+        if known is not None and known.live:
+            # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
+            return state.declare(self.set_id, replace(known, sequence=state.sequence))
+        declared = DeclaredSet(
+            request.logical_id,
+            self.connector,
+            self.declared.vm_ids,
+            request.request_id,
+            state.sequence,
+            self._context.began,
+        )
+        return state.declare(self.set_id, declared)
+
+    def _found(self, state: State) -> State:
+        """Take the set that CloudFormation names up again, where the ledger was lost: its id is its own proof.
+
+        A ledger that has never known the set, and has not dropped it, was replaced, emptied or restored.
+        """
+        request = self._request
+        physical_id = request.physical_id
+        if physical_id in state.sets or physical_id in state.dropped or not is_set_id(physical_id):
+            return state
+        given = request.old_properties if request.type == "Update" else request.properties
+        try:
+            proven = Properties.parse(given)
+        except Failure:
+            return state
+        if set_id(request.logical_id, proven.connector, proven.vm_ids) != physical_id:
+            return state
+        logger.warning("the ledger did not know %s, which its properties prove: taken up again", physical_id)
+        found = DeclaredSet(
+            request.logical_id, proven.connector, proven.vm_ids, request.request_id, state.sequence, live=True
+        )
+        state = state.declare(physical_id, found)
+        return state.hold(proven.connector, state.holding(proven.connector).own(proven.vm_ids))
+
+    # --- Create and Update -----------------------------------------------------------------------------------------
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the set is live already, and not merely retained."""
+        known = self._context.fence.state.sets[self.set_id]
+        return known.live and not known.kept
+
+    def made_live(self, state: State, adoption: Adoption) -> State:
+        """Make the set live, and take over what it declares of retained sets, of whichever logical id.
+
+        Should the stack operation be rolled back, that is retained as before: like what was adopted, it is given back.
+        """
+        known, vm_ids = state.sets[self.set_id], self.declared.vm_ids
+        retained = {
+            physical_id: other
+            for physical_id, other in state.sets.items()
+            if other.live and other.kept and other.connector == self.connector
+        }
+        for physical_id, other in retained.items():
+            if physical_id != self.set_id:
+                rest = replace(other, vm_ids=other.vm_ids - vm_ids)
+                state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
+        taken = vm_ids.intersection(
+            state.owned(self.connector), NO_VMS.union(*(other.vm_ids for other in retained.values()))
+        )
+        state = state.hold(self.connector, state.holding(self.connector).mark(taken, adoption))
+        return state.declare(self.set_id, replace(known, vm_ids=vm_ids, live=True, kept=False, retained=False))
+
+    def find_out_kept(self) -> None:
+        """Tell sets that were retained from those of answers that nobody waited for any more.
+
+        Both were live when a Create came. Of the latter CloudFormation knows nothing, so they are dropped by the rules
+        for sets whose answer was lost; the former stay.
+        """
+        context = self._context
+        ignored = {
+            physical_id
+            for physical_id, declared in context.fence.state.sets_of(self._request.logical_id, live=True).items()
+            if declared.kept
+            and not declared.retained
+            and context.stack.has_ignored(physical_id, declared.declared_at, context.clock.now())
+        }
+
+        def not_kept(state: State) -> State:
+            for physical_id in ignored & state.sets.keys():
+                state = state.declare(physical_id, replace(state.sets[physical_id], kept=False))
+            return state
+
+        if ignored:
+            logger.warning("CloudFormation never took on what was answered as %s", ", ".join(sorted(ignored)))
+            context.fence.write(not_kept)
+
+    def find_out_retained_elsewhere(self) -> None:
+        """Take over from sets of other logical ids that CloudFormation does not follow any more: they were retained.
+
+        A set that was retained under one logical id and is declared again under another would keep its VMs for ever.
+        They are counted as kept here. What this resource already declares leaves them.
+        """
+        context, request = self._context, self._request
+        if isinstance(self._given, Failure):
+            return
+        state = context.fence.state
+        established = NO_VMS
+        if request.type == "Update":
+            own = state.sets_of(request.logical_id, live=True).values()
+            established = NO_VMS.union(*(one.vm_ids for one in own if not one.kept and one.connector == self.connector))
+        elif request.type == "Delete" and context.fence.record.found is not None and not self._retains:
+            established = self.declared.vm_ids
+        mine = established if request.type == "Delete" else established | self.declared.vm_ids
+        overlapping = {
+            physical_id: other
+            for physical_id, other in state.sets.items()
+            if other.live and other.logical_id != request.logical_id
+            and other.connector == self.connector
+            and (not other.kept or other.vm_ids & established)
+            and other.vm_ids & mine
+        }  # fmt: skip
+        try:
+            gone = {
+                physical_id
+                for physical_id, other in overlapping.items()
+                if other.kept or not context.stack.has(other.logical_id)
+            }
+        except Failure as failure:
+            logger.warning("%s", failure)
+            return
+
+        def taken_over(state: State) -> State:
+            for physical_id in gone & state.sets.keys():
+                other = state.sets[physical_id]
+                rest = replace(other, kept=True, vm_ids=other.vm_ids - established)
+                state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
+            return state
+
+        if gone:
+            logger.warning("the stack does not have the resource of %s any more", ", ".join(sorted(gone)))
+            context.fence.write(taken_over)
+
+    def drop_obsolete(self) -> None:
+        """Drop sets that an Update shows to be history, whose Delete never came or whose answer was never heard."""
+        context, request = self._context, self._request
+        if request.type != "Update":
+            return
+        current = {request.physical_id, self.set_id}
+        live = context.fence.state.sets_of(request.logical_id, live=True)
+        others = {key for key, declared in live.items() if key not in current and not declared.kept}
+        if not others:
+            return
+        try:
+            others.discard(context.stack.physical_id_of(request.logical_id) or "")
+        except Failure as failure:
+            logger.warning("%s", failure)
+            return
+        obsolete = {key for key in others if self._is_history(live[key], live.get(request.physical_id))}
+        if others - obsolete:
+            logger.info("kept, since the stack may yet return to it: %s", ", ".join(sorted(others - obsolete)))
+        if obsolete:
+            context.fence.write(lambda state: state.drop(obsolete))
+
+    def _is_history(self, other: DeclaredSet, current: DeclaredSet | None) -> bool:
+        """Tell whether CloudFormation can never return to a set that is not the one it has now.
+
+        It never goes forward to a newer one. To an older one it may: where an update failed with rollback off, the
+        stack can still be rolled back to what was before, until one operation has come to a good end since.
+        """
+        context = self._context
+        found = context.fence.record.found
+        if found is not None and other.sequence > found:
+            return True
+        moments = [other.declared_at, current.declared_at if current else other.declared_at]
+        return context.stack.settled_since(max(moments), context.clock.now())
+
+    # --- Delete ----------------------------------------------------------------------------------------------------
+
+    def drop_abandoned(self) -> None:
+        """Drop live sets that no Delete will ever name.
+
+        A Delete of an id that no set has comes after a Create that failed, or that CloudFormation gave up waiting for:
+        such a Create's answer may never have been heard. And where the whole stack goes, a set that CloudFormation does
+        not name will not get a Delete of its own any more.
+        """
+        context, request = self._context, self._request
+        live = context.fence.state.sets_of(request.logical_id, live=True)
+        live = {key: value for key, value in live.items() if not value.kept}
+        if not live:
+            return
+        failed = failed_request(request.physical_id)
+        if context.fence.record.found is not None:
+            abandoned = set(live)
+            if not context.stack.is_being_deleted():
+                return
+        elif is_set_id(request.physical_id):
+            return  # dropped by an earlier Delete
+        elif failed is not None:
+            sequence, request_id = failed
+            abandoned = {
+                key for key, value in live.items() if value.sequence < sequence or value.request_id == request_id
+            }
+        else:
+            abandoned = set(live)
+        if abandoned:
+            abandoned.discard(context.stack.physical_id_of(request.logical_id) or "")
+        if abandoned:
+            context.fence.write(lambda state: state.drop(abandoned))

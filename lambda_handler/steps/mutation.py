@@ -1,0 +1,177 @@
+"""One call that changes EVS: tell the ledger, send, say what became of it.
+
+Owns the protocol that CreateEntitlement and DeleteEntitlement share, and what it means for the ledger. Who calls
+decides what to do with the outcome. A call that the ledger was told of leaves at once or not at all: while the process
+was held up, a newer request may have come.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from ..aws.calls import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
+from ..aws.retries import Retries
+from ..clock import Clock
+from ..evs.api import Evs, TooLate
+from ..evs.rows import Row, Rows
+from ..ledger.fence import Fence
+from ..ledger.records import Call, Operation
+from ..ledger.state import State
+from ..log import logger
+from ..pace import Pace
+from ..text import natural
+from ..values import NO_VMS, Connector, VmIds
+
+
+@dataclass(frozen=True)
+class Taken:
+    """EVS took the call.
+
+    Attributes:
+        rows: what EVS answered.
+        foreign: VMs whose entitlement began before the call: EVS answered with what somebody else holds.
+    """
+
+    rows: Rows = field(default_factory=dict)
+    foreign: VmIds = NO_VMS
+
+
+@dataclass(frozen=True)
+class NotSent:
+    """The call had no effect: it did not leave in time (no error), or was throttled or denied."""
+
+    error: AwsError | None = None
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Nobody knows whether the call had an effect, or will have."""
+
+    error: Unanswered
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """EVS does not take the call."""
+
+    error: NotFound | Refused
+
+
+Outcome = Taken | NotSent | Lost | Refusal
+
+
+class Mutations:
+    """The changing calls of one invocation.
+
+    Args:
+        retries: of calls that change EVS.
+    """
+
+    def __init__(self, evs: Evs, fence: Fence, retries: Retries, clock: Clock, pace: Pace) -> None:
+        self._evs = evs
+        self._fence = fence
+        self._clock = clock
+        self._pace = pace
+        self.retries = retries
+
+    def run(
+        self,
+        operation: Operation,
+        connector: Connector,
+        batches: Iterable[VmIds],
+        former: Rows,
+        allowed: Callable[[State], VmIds] | None = None,
+    ) -> list[tuple[VmIds, Outcome]]:
+        """Announce calls, send them one by one, and return what became of each; ends after the first that failed.
+
+        What is not returned was not sent.
+
+        Args:
+            batches: the VMs of each call, at most 100.
+            former: the rows that the VMs had before.
+            allowed: of the ledger as it is at the write: which VMs may be called for (all where it is None).
+
+        Raises:
+            Overtaken, Restart, LedgerFailure: the ledger does not take the announcement. Nothing was sent.
+            HandOver: the invocation has no time left for a call. Nothing was sent.
+        """
+        self._clock.require_room_for_a_call()
+        fence, began = self._fence, self._clock.now()
+        renewed = frozenset(former) if operation == "CreateEntitlement" else NO_VMS
+        waiting = fence.announce(operation, connector, batches, allowed, renewed)
+        if self._clock.now() - began > fence.send_within:
+            self._held_up()
+        outcomes: list[tuple[VmIds, Outcome]] = []
+        try:
+            while waiting and (not outcomes or self._clock.has_room_for_a_call()):
+                call_id = next(iter(waiting))
+                call = waiting.pop(call_id)
+                outcome = self._send(call_id, call, former)
+                outcomes.append((call.vm_ids, outcome))
+                if not isinstance(outcome, Taken):
+                    break
+        finally:
+            fence.void(waiting)
+        return outcomes
+
+    def delete_unannounced(self, connector: Connector, vm_ids: tuple[str, ...], until: float) -> None:
+        """Call DeleteEntitlement where there is no ledger to tell, with retries until a time in epoch seconds.
+
+        Raises:
+            AwsError, Failure: EVS does not take it, or could not be asked.
+        """
+        within = self._pace.send_within_most
+        self.retries.through(lambda: self._evs.delete(connector, vm_ids, self._clock.now() + within), until)
+
+    def _send(self, call_id: str, call: Call, former: Rows) -> Outcome:
+        fence = self._fence
+        send = self._evs.create if call.operation == "CreateEntitlement" else self._evs.delete
+        send_by = call.left_at + fence.send_within
+        try:
+            if self._clock.now() > send_by:
+                fence.void([call_id])
+                return NotSent()
+            rows = send(call.connector, sorted(call.vm_ids, key=natural), send_by)
+        except TooLate:
+            self._held_up()
+            fence.void([call_id])
+            return NotSent()
+        except (Throttled, Denied) as error:
+            fence.void([call_id])
+            return NotSent(error)
+        except Unanswered as error:
+            pace = self._pace
+            lands_within = pace.fault_lands_within if error.is_fault else pace.lost_lands_within
+            fence.lost(call_id, self._clock.now() + lands_within)
+            return Lost(error)
+        except (NotFound, Refused) as error:
+            fence.void([call_id])
+            return Refusal(error)
+        return self._taken(call_id, call, rows, former)
+
+    def _taken(self, call_id: str, call: Call, rows: Rows, former: Rows) -> Taken:
+        self.retries.succeeded()
+        logger.info("%s at %s: %s", call.operation, call.connector, ", ".join(sorted(call.vm_ids, key=natural)))
+        now = self._clock.now()
+        if call.operation == "DeleteEntitlement":
+            self._fence.took(call_id, call.vm_ids, now + self._pace.deletion_for)
+            return Taken(rows)
+        foreign = frozenset(
+            vm_id
+            for vm_id in call.vm_ids
+            if (row := rows.get(vm_id)) is not None and is_older(row, call.left_at, former.get(vm_id))
+        )
+        self._fence.took(call_id, call.vm_ids - foreign, now + self._pace.list_lag)
+        return Taken(rows, foreign)
+
+    def _held_up(self) -> None:
+        self._fence.send_within = min(self._fence.send_within * 3, self._pace.send_within_most)
+
+
+def is_older(row: Row, left_at: float, former: Row | None) -> bool:
+    """Tell whether what a row shows began before a call, so that the call did not make it.
+
+    EVS may go on with the row of an entitlement that had failed or ended; then its start says nothing.
+    """
+    if former is not None and not former.may_be_held and former.started == row.started:
+        return False
+    return row.is_somebodys and row.began_before(left_at)

@@ -1,0 +1,96 @@
+"""What the list of entitlements does not say yet: calls that may still have an effect, rows that lag or were missed.
+
+Owns the rules by which a VM is taken for ours, or believed to hold nothing now and later. Pure.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from ..evs.rows import Row, Rows
+from ..ledger.records import Call
+from ..ledger.state import State
+from ..values import NO_VMS, Connector, VmIds
+
+
+class Ours:
+    """The entitlements of this stack at one connector, as far as the ledger knows.
+
+    What the ledger owns is ours. So is what a call of ours explains: EVS took one for the VM, or nobody knows what
+    became of one, and the entitlement did not begin before the first of them.
+    """
+
+    def __init__(self, state: State, connector: Connector) -> None:
+        self._owned = state.holding(connector).owned
+        self._first: dict[str, float] = {}
+        self._renewed: set[str] = set()
+        for call in state.calls_at(connector, "CreateEntitlement"):
+            self._renewed |= call.renewed
+            for vm_id in call.vm_ids:
+                self._first[vm_id] = min(call.left_at, self._first.get(vm_id, call.left_at))
+
+    def has(self, row: Row) -> bool:
+        """Tell whether the entitlement that a row shows is ours."""
+        vm_id = row.vm_id
+        if vm_id in self._owned:
+            return True
+        if vm_id not in self._first:
+            return False
+        return vm_id in self._renewed or not row.began_before(self._first[vm_id])
+
+    def shown(self, rows: Rows, vm_ids: Iterable[str]) -> dict[str, float]:
+        """Return the VMs for which a row shows what a call of ours made: VM -> when it began at the latest."""
+        if not self._first:
+            return {}
+        concerned = (rows[vm_id] for vm_id in vm_ids if vm_id in self._first and vm_id in rows)
+        return {row.vm_id: row.started_by for row in concerned if self._shows(row)}
+
+    def _shows(self, row: Row) -> bool:
+        if row.is_somebodys:
+            return self.has(row) and (row.may_be_held or self._is_new(row))
+        return self._is_new(row)
+
+    def _is_new(self, row: Row) -> bool:
+        """Tell whether a row of an entitlement that failed or ended is not merely the one from before the call."""
+        first = self._first[row.vm_id]
+        return row.vm_id not in self._renewed or max(row.started_by, row.newest) >= first
+
+    def others_in(self, rows: Iterable[Row]) -> VmIds:
+        """Return the VMs whose rows show what is somebody else's."""
+        return frozenset(row.vm_id for row in rows if row.is_somebodys and not self.has(row))
+
+
+def may_be_created(state: State, connector: Connector, now: float) -> VmIds:
+    """Return the VMs for which a CreateEntitlement of ours may still take effect, or show."""
+    calls = state.calls_at(connector, "CreateEntitlement")
+    return NO_VMS.union(*(call.vm_ids for call in calls if call.until > now))
+
+
+def awaited_until(calls: Iterable[Call], others_for: float) -> float:
+    """Return until when a VM that calls of ours concern is awaited before it is called for again, in epoch seconds.
+
+    What EVS took shows within the lag of the list. A call without an outcome is another invocation's: one that is alive
+    has told the ledger of the outcome soon.
+    """
+    return max((call.until if call.taken else call.left_at + others_for for call in calls), default=0.0)
+
+
+def may_be_deleted(state: State, connector: Connector, now: float) -> VmIds:
+    """Return the VMs for which a DeleteEntitlement without an answer may still take effect.
+
+    It would hit whoever entitles the VM next. Where EVS has taken no deletion of the VM, the only call without an
+    answer explains that the VM has gone.
+    """
+    calls = [call for call in state.calls_at(connector, "DeleteEntitlement") if call.until > now]
+    asked = NO_VMS.union(*(call.vm_ids for call in calls if call.taken))
+    unanswered = Counter(vm_id for call in calls if not call.taken for vm_id in call.vm_ids)
+    return frozenset(vm_id for vm_id, number in unanswered.items() if number > (vm_id not in asked))
+
+
+def asked_at(state: State, connector: Connector) -> dict[str, float]:
+    """Return the VMs whose deletion EVS has taken, and when the newest such call left, in epoch seconds."""
+    asked: dict[str, float] = {}
+    for call in state.calls_at(connector, "DeleteEntitlement"):
+        if call.taken:
+            for vm_id in call.vm_ids:
+                asked[vm_id] = max(asked.get(vm_id, 0.0), call.left_at)
+    return asked

@@ -1,0 +1,119 @@
+"""Waits until what was created is settled.
+
+Owns the pace of the looks, and when bad news on the list is to be believed: it may lag behind the calls.
+"""
+
+from ..errors import Failure
+from ..evs.rows import Rows
+from ..log import logger
+from ..text import count, some
+from ..values import Connector, VmIds
+from .context import Context
+from .entitle import Entitling
+from .progress import Progress
+from .unsettled import Ours
+
+#: Progress is logged every so many seconds.
+TELL_EVERY = 10.0
+
+
+class Waiting:
+    """The wait for one connector's creations.
+
+    Attributes:
+        since: when the last CreateEntitlement call was done with and only the wait was left, in epoch seconds; None
+            before.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        connector: Connector,
+        entitling: Entitling,
+        progress: Progress,
+        *,
+        adopts: bool,
+        last_page: str | None,
+    ) -> None:
+        self._context = context
+        self._connector = connector
+        self._entitling = entitling
+        self._progress = progress
+        self._adopts = adopts
+        self._watch = context.listing.watch(connector, last_page)
+        self._told = context.clock.now()
+        self._again: VmIds = frozenset()
+        self.since: float | None = None
+
+    def wait(self, required: VmIds) -> None:
+        """Wait until each required VM is CREATED (or AT_RISK) or has failed.
+
+        Raises:
+            Failure: the time was up, naming what was CREATING; access denied; EVS out of reach for too long.
+        """
+        context, progress = self._context, self._progress
+        clock = context.clock
+        self.since = clock.now()
+        progress.settle(required)
+        while outstanding := progress.outstanding(required):
+            now = clock.now()
+            if now >= context.work_by:
+                raise Failure(self._late(outstanding, required))
+            clock.pause(min(self._interval(now), max(context.work_by - now, 0.1)))
+            self._tell(len(required) - len(outstanding), len(required))
+            seen, is_complete = self._watch.look(outstanding, context.until)
+            news = self._see(seen)
+            if is_complete:
+                self._call_again(outstanding - news)
+            progress.settle(required)
+
+    def has_lasted(self, seconds: float) -> bool:
+        """Tell whether every VM was called for, and longer ago than that."""
+        return self.since is not None and self._context.clock.now() - self.since > seconds
+
+    def _see(self, seen: Rows) -> VmIds:
+        """Note rows, and return the VMs of which they say something new.
+
+        A row that neither this invocation nor a call of the ledger's explains is somebody else's.
+        """
+        fence, progress = self._context.fence, self._progress
+        unknown = [row for row in seen.values() if row.vm_id not in progress.adopted]
+        ours = Ours(fence.state, self._connector)
+        if ours.others_in(unknown):
+            fence.reload()
+            ours = Ours(fence.state, self._connector)
+            foreign = ours.others_in(unknown)
+            fence.disown(self._connector, foreign)
+            progress.found_somebody_elses(foreign, adopt=self._adopts)
+        news = progress.saw(seen, self._context.clock.now())
+        fence.confirm(self._connector, ours.shown(seen, news))
+        return news
+
+    def _call_again(self, absent: VmIds) -> None:
+        overdue = self._progress.overdue(absent, self._context.clock.now())
+        self._progress.fail(dict.fromkeys(overdue & self._again, "EVS does not list it any more"))
+        again = overdue - self._again
+        self._again |= overdue
+        if again:
+            self.since = None
+            self._entitling.create(again)
+            self.since = self._context.clock.now()
+
+    def _interval(self, now: float) -> float:
+        """Seconds until the next look: the answer follows within 2 s at first, within 15 s later on."""
+        elapsed = now - self._progress.last_taken_at(self._context.request.issued_at(now))
+        if elapsed < 10:
+            return 1.0
+        return 1.5 if elapsed < 60 else min(elapsed / 20, 12.0)
+
+    def _tell(self, done: int, total: int) -> None:
+        now = self._context.clock.now()
+        if now - self._told >= TELL_EVERY:
+            self._told = now
+            logger.info("%s of %s created", f"{done:,}", f"{total:,}")
+
+    def _late(self, outstanding: VmIds, required: VmIds) -> str:
+        rows = self._progress.rows
+        words = sorted({rows[vm_id].word if vm_id in rows else "CREATING" for vm_id in outstanding})
+        late = f"{count(len(outstanding))} of {len(required):,} still {' or '.join(words)}: {some(outstanding)}"
+        return f"time is up: {late}. {self._progress.so_far()}".rstrip()

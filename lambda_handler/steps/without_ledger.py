@@ -1,0 +1,131 @@
+"""Requests whose ledger is gone: what a Delete's properties declare, or this invocation made, is all that is known.
+
+Owns these cases. The table goes with the stack, so it is missing only where somebody deleted it by hand.
+"""
+
+from ..aws.calls import AwsError, NotFound, Refused
+from ..cloudformation.answer import Answer
+from ..cloudformation.physical_id import failed_request, is_set_id
+from ..cloudformation.properties import Properties
+from ..errors import Failure, LedgerGone
+from ..evs.api import BATCH
+from ..evs.rows import Rows, named_in
+from ..log import logger
+from ..text import batches, count, some
+from ..values import Connector, VmIds
+from .context import Context
+
+
+def delete_declared(context: Context, properties: Properties | Failure, gone: LedgerGone) -> Answer:
+    """Delete the entitlements of the VMs in the properties, and wait until none is held."""
+    physical_id = context.request.physical_id
+    if failed_request(physical_id) is not None or isinstance(properties, Failure):
+        # A Create that failed has been undone, and one with wrong properties never began.
+        return Answer("SUCCESS", physical_id)
+    if context.clock.now() > context.answer_by or context.stack.is_gone():
+        # A late or repeated delivery: the VMs may be somebody else's by now.
+        return Answer("SUCCESS", physical_id)
+    if _is_replaced(context):
+        reason = f"what {physical_id} declared may still be declared by the set that replaced it. {gone}"
+        return Answer("FAILED", physical_id, reason)
+    if not is_set_id(physical_id):
+        return _answer_for_made_up(context, properties, gone)
+    if properties.removal_policy == "RETAIN" and not context.stack.is_rolling_back():
+        logger.warning("%s; RemovalPolicy is RETAIN: what the properties declare stays entitled", gone)
+        return Answer("SUCCESS", physical_id)
+    logger.warning("%s; deleting what the properties declare", gone)
+    try:
+        left = _delete(context, properties.connector, properties.vm_ids)
+    except (AwsError, Failure) as error:
+        return Answer("FAILED", physical_id, f"{error}. {gone}")
+    if left:
+        return Answer("FAILED", physical_id, f"{count(len(left))} still entitled: {some(left)}. {gone}")
+    return Answer("SUCCESS", physical_id)
+
+
+def _answer_for_made_up(context: Context, properties: Properties, gone: LedgerGone) -> Answer:
+    """Of a Create that never answered it is not known what it made, nor whether the VMs were somebody else's before."""
+    physical_id = context.request.physical_id
+    try:
+        rows = _look(context, properties.connector)
+    except (AwsError, Failure) as error:
+        return Answer("FAILED", physical_id, f"{error}. {gone}")
+    held = {vm_id for vm_id in properties.vm_ids if vm_id in rows and rows[vm_id].may_be_held}
+    if not held:
+        return Answer("SUCCESS", physical_id)
+    reason = (
+        f"{gone}. So it is not known whether a creation that never answered has entitled {some(held)}, or somebody "
+        "else. Nothing was removed: end what is not needed in the console, then delete again or skip this resource"
+    )
+    return Answer("FAILED", physical_id, reason)
+
+
+def undo_without_ledger(context: Context, connector: Connector, made: VmIds) -> str:
+    """Remove what this invocation made, though nothing can be written down; return what to say of it."""
+    if not made:
+        return ""
+    context.fence.is_failing = True
+    try:
+        left = _delete(context, connector, made, expected=context.clock.now() + context.pace.list_lag)
+    except (AwsError, Failure) as error:
+        return f". {count(len(made))} may be left entitled: {some(made)}: {error}"
+    return f". {count(len(left))} left entitled: {some(left)}" if left else f". {count(len(made))} removed again"
+
+
+def _is_replaced(context: Context) -> bool:
+    """Tell whether CloudFormation names another set for the resource: then this is an update's clean-up."""
+    try:
+        named = context.stack.physical_id_of(context.request.logical_id)
+    except Failure as failure:
+        logger.warning("%s", failure)
+        return False
+    return named is not None and named != context.request.physical_id and is_set_id(named)
+
+
+def _look(context: Context, connector: Connector) -> Rows:
+    """Return what EVS lists: nothing where the environment or the connector is gone, and every entitlement of it."""
+    try:
+        return context.listing.look(connector, context.answer_by).rows
+    except NotFound:
+        return {}
+
+
+def _delete(context: Context, connector: Connector, vm_ids: VmIds, expected: float = 0.0) -> dict[str, str]:
+    """Delete entitlements and wait until none is held; return what is left: VM id -> status.
+
+    Args:
+        expected: until when the list may not show yet what is to be deleted, in epoch seconds.
+    """
+    not_before: dict[str, float] = {}
+    unseen = vm_ids
+    while True:
+        rows = _look(context, connector)
+        present = {vm_id for vm_id in vm_ids if vm_id in rows and not rows[vm_id].is_gone}
+        held = {vm_id for vm_id in present if rows[vm_id].may_be_held}
+        unseen -= present
+        now = context.clock.now()
+        due = [vm_id for vm_id in present if not_before.get(vm_id, 0.0) <= now and not rows[vm_id].is_creating]
+        if not held and not due and (not unseen or now >= expected):
+            return {}
+        if now >= context.answer_by:
+            return {vm_id: rows[vm_id].word for vm_id in held}
+        # The list may show for a while what EVS has deleted.
+        not_before.update(dict.fromkeys(due, now + context.pace.list_lag))
+        queue = batches(due, BATCH)
+        while queue:
+            queue = [*_delete_batch(context, connector, queue[0]), *queue[1:]]
+        context.clock.pause(1.0)
+
+
+def _delete_batch(context: Context, connector: Connector, batch: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Delete a batch; return what of it is to be asked for again, taken apart."""
+    try:
+        context.mutations.delete_unannounced(connector, batch, context.answer_by)
+    except (NotFound, Refused) as error:
+        # If it is the environment or the connector that is not there, the next look says so.
+        guilty = named_in(error, batch)
+        if guilty:
+            return batches((vm_id for vm_id in batch if vm_id not in guilty), BATCH)
+        middle = len(batch) // 2
+        return [batch[:middle], batch[middle:]] if middle else []
+    return []
