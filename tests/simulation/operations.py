@@ -314,12 +314,13 @@ class Operation:
         doomed: list[tuple[Resource, str, Properties]] = []
         for resource in list(stack.resources.values()):
             doomed += [(resource, *one) for one in resource.former]
-            if resource.retain == "attribute" and resource.status != "CREATE_FAILED":
+            is_live = (resource.logical_id, resource.physical_id) in stack.believed
+            if resource.retain == "attribute" and is_live:
                 self._skip(resource)
                 del stack.resources[resource.logical_id]
                 continue
             doomed.append((resource, resource.physical_id, resource.properties))
-            if resource.retain == "property" and resource.status != "CREATE_FAILED":
+            if resource.retain == "property" and is_live:
                 stack.keep(resource.properties)
         for resource, physical_id, _ in doomed:
             stack.release(resource.logical_id, physical_id)

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from .clock import Process
+from .declared import Declared
 from .history import BAD, History, Step
 from .operations import Operation, Ways
 from .rows import BY_HAND
@@ -167,8 +168,19 @@ class Player:
         self.world.after(given["after"], self._entitle, given["vm"], given["status"])
 
     def _entitle(self, vm_id: str, status: str) -> None:
-        if vm_id not in self._removed:
+        if vm_id not in self._removed and not self._may_be_announced(vm_id):
             self.world.evs.entitle_by_hand(HERE, vm_id, status)
+
+    def _may_be_announced(self, vm_id: str) -> bool:
+        """Tell whether the ledger may hold a call for a VM that never left, and nobody lives who knows that."""
+        world, weather, now = self.world, self.world.weather, self.world.clock.now
+        if not (weather.killed or weather.frozen or weather.ledger_lost or world.trouble.outages):
+            return False
+        return any(
+            vm_id in Declared.by(request.properties).vm_ids
+            for request in world.requests.values()
+            if now < (request.answered_at or request.deadline) + 130.0
+        )
 
     @property
     def _removed(self) -> set[str]:

@@ -121,6 +121,8 @@ class World:
 
     def outage(self, service: str, seconds: float) -> None:
         """Let a service be out of reach."""
+        if service == "dynamodb" and not self.weather.dated_urls:
+            return
         self.story("outage:", service, f"for {seconds:.0f} s")
         self.note_trouble(seconds + 1)
         self.trouble.outages[service] = (self.clock.now, self.clock.now + seconds)
