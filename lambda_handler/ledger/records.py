@@ -117,6 +117,7 @@ class RequestRecord:
         issued: X-Amz-Date of ResponseURL (``20261123T101500Z``), or None.
         sequence: its number in the order of requests.
         answer_by: when its answer has to be under way, in epoch seconds.
+        arrived: when it was first delivered, in epoch seconds.
         invocation: the invocation that carries it out. An earlier one of the same request leaves it to this one.
         before: ids of the requests that it has overtaken.
         failing: the Reason of a Create or Update that is being undone.
@@ -132,6 +133,7 @@ class RequestRecord:
     issued: str | None
     sequence: int
     answer_by: float
+    arrived: float = 0.0
     invocation: str = ""
     before: tuple[str, ...] = ()
     failing: str | None = None

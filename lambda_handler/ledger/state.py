@@ -188,7 +188,7 @@ def key_of(request_type: RequestType, logical_id: str, physical_id: str) -> str:
 def _is_older(request: RequestRecord, other: RequestRecord) -> bool:
     """Tell whether CloudFormation issued a request before another one; by arrival where it does not say."""
     if request.issued is None or other.issued is None:
-        return False
+        return request.arrived < other.arrived
     return (request.issued, _ORDER[request.type]) < (other.issued, _ORDER[other.type])
 
 

@@ -86,6 +86,7 @@ class DeclaredSets:
             issued=request.issued,
             sequence=0,
             answer_by=self._context.answer_by,
+            arrived=self._context.began,
         )
         key = key_of(request.type, request.logical_id, request.physical_id)
         admitted = state.admit(record)
@@ -101,6 +102,9 @@ class DeclaredSets:
         overtaken = admitted.sets_of(request.logical_id, live=False)
         if request.type == "Delete":
             return self._begun_to_delete(admitted.drop(overtaken))
+        if request.type == "Create":
+            for physical_id, kept in admitted.sets_of(request.logical_id, live=True).items():
+                admitted = admitted.declare(physical_id, replace(kept, kept=True))
         if isinstance(self._given, Failure):
             return admitted.drop(overtaken)
         return self._begun_to_declare(admitted.drop(overtaken.keys() - {self.set_id}))
@@ -113,9 +117,6 @@ class DeclaredSets:
 
     def _begun_to_declare(self, state: State) -> State:
         request = self._request
-        if request.type == "Create":
-            for physical_id, kept in state.sets_of(request.logical_id, live=True).items():
-                state = state.declare(physical_id, replace(kept, kept=True))
         known = state.sets.get(self.set_id)
         if known is not None and known.live:
             # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
@@ -176,9 +177,14 @@ class DeclaredSets:
             if physical_id != self.set_id:
                 rest = replace(other, vm_ids=other.vm_ids - vm_ids)
                 state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
+        followed = (
+            other.vm_ids
+            for other in state.sets.values()
+            if other.live and not other.kept and other.connector == self.connector
+        )
         taken = vm_ids.intersection(
             state.owned(self.connector), NO_VMS.union(*(other.vm_ids for other in retained.values()))
-        )
+        ).difference(*followed)
         state = state.hold(self.connector, state.holding(self.connector).mark(taken, adoption))
         return state.declare(self.set_id, replace(known, vm_ids=vm_ids, live=True, kept=False, retained=False))
 
@@ -302,19 +308,44 @@ class DeclaredSets:
             return
         failed = failed_request(request.physical_id)
         if context.fence.record.found is not None:
-            abandoned = set(live)
-            if not context.stack.is_being_deleted():
-                return
+            abandoned = self._abandoned_with(live)
         elif is_set_id(request.physical_id):
             return  # dropped by an earlier Delete
-        elif failed is not None:
-            sequence, request_id = failed
-            abandoned = {
-                key for key, value in live.items() if value.sequence < sequence or value.request_id == request_id
-            }
         else:
             abandoned = set(live)
-        if abandoned:
-            abandoned.discard(context.stack.physical_id_of(request.logical_id) or "")
+            if failed is not None:
+                sequence, request_id = failed
+                abandoned = {
+                    key for key, value in live.items() if value.sequence < sequence or value.request_id == request_id
+                }
+            if abandoned:
+                abandoned.discard(context.stack.physical_id_of(request.logical_id) or "")
         if abandoned:
             context.fence.write(lambda state: state.drop(abandoned))
+
+    def _abandoned_with(self, live: dict[str, DeclaredSet]) -> set[str]:
+        """Return the other live sets that go with the one that is deleted, since their resource goes.
+
+        In the clean-up after an Update CloudFormation names the new set: then the resource stays. Where it names the
+        one that is deleted, or the whole stack goes, no request will come for the others. A newer one is dropped only
+        where CloudFormation has certainly never taken it on.
+        """
+        context, request = self._context, self._request
+        stack, now = context.stack, context.clock.now()
+        try:
+            named = stack.physical_id_of(request.logical_id)
+        except Failure as failure:
+            logger.warning("%s", failure)
+            named = None
+        if named in live:
+            return set()
+        if stack.is_being_deleted():
+            return set(live)
+        if named != request.physical_id or stack.is_rolling_back():
+            return set()
+        found = context.fence.record.found or 0
+        return {
+            key
+            for key, value in live.items()
+            if value.sequence < found or stack.has_ignored(key, value.declared_at, now)
+        }

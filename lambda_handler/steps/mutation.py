@@ -20,6 +20,7 @@ from ..log import logger
 from ..pace import Pace
 from ..text import natural
 from ..values import NO_VMS, Connector, VmIds
+from .unsettled import first_left_at
 
 
 @dataclass(frozen=True)
@@ -155,10 +156,12 @@ class Mutations:
         if call.operation == "DeleteEntitlement":
             self._fence.took(call_id, call.vm_ids, now + self._pace.deletion_for)
             return Taken(rows)
+        first = first_left_at(self._fence.state, call.connector)
         foreign = frozenset(
             vm_id
             for vm_id in call.vm_ids
-            if (row := rows.get(vm_id)) is not None and is_older(row, call.left_at, former.get(vm_id))
+            if (row := rows.get(vm_id)) is not None
+            and _is_older(row, first.get(vm_id, call.left_at), former.get(vm_id))
         )
         self._fence.took(call_id, call.vm_ids - foreign, now + self._pace.list_lag)
         return Taken(rows, foreign)
@@ -167,7 +170,7 @@ class Mutations:
         self._fence.send_within = min(self._fence.send_within * 3, self._pace.send_within_most)
 
 
-def is_older(row: Row, left_at: float, former: Row | None) -> bool:
+def _is_older(row: Row, left_at: float, former: Row | None) -> bool:
     """Tell whether what a row shows began before a call, so that the call did not make it.
 
     EVS may go on with the row of an entitlement that had failed or ended; then its start says nothing.

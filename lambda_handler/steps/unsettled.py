@@ -21,12 +21,8 @@ class Ours:
 
     def __init__(self, state: State, connector: Connector) -> None:
         self._owned = state.holding(connector).owned
-        self._first: dict[str, float] = {}
-        self._renewed: set[str] = set()
-        for call in state.calls_at(connector, "CreateEntitlement"):
-            self._renewed |= call.renewed
-            for vm_id in call.vm_ids:
-                self._first[vm_id] = min(call.left_at, self._first.get(vm_id, call.left_at))
+        self._first = first_left_at(state, connector)
+        self._renewed = NO_VMS.union(*(call.renewed for call in state.calls_at(connector, "CreateEntitlement")))
 
     def has(self, row: Row) -> bool:
         """Tell whether the entitlement that a row shows is ours."""
@@ -51,12 +47,22 @@ class Ours:
 
     def _is_new(self, row: Row) -> bool:
         """Tell whether a row of an entitlement that failed or ended is not merely the one from before the call."""
-        first = self._first[row.vm_id]
-        return row.vm_id not in self._renewed or max(row.started_by, row.newest) >= first
+        if not row.is_gone and row.vm_id not in self._renewed:
+            return True
+        return max(row.started_by, row.newest) >= self._first[row.vm_id]
 
     def others_in(self, rows: Iterable[Row]) -> VmIds:
         """Return the VMs whose rows show what is somebody else's."""
         return frozenset(row.vm_id for row in rows if row.is_somebodys and not self.has(row))
+
+
+def first_left_at(state: State, connector: Connector) -> dict[str, float]:
+    """Return the VMs that CreateEntitlement calls of ours concern, and when the first left, in epoch seconds."""
+    first: dict[str, float] = {}
+    for call in state.calls_at(connector, "CreateEntitlement"):
+        for vm_id in call.vm_ids:
+            first[vm_id] = min(call.left_at, first.get(vm_id, call.left_at))
+    return first
 
 
 def may_be_created(state: State, connector: Connector, now: float) -> VmIds:
