@@ -76,7 +76,10 @@ class Judge:
         for row in self._world.evs.all_held():
             if row.maker != stack.name and stack.name not in row.adopters:
                 continue
-            if row.vm_id not in stack.protected(row.where) and not stack.is_denied:
+            may_be_given_back = stack.is_unsure and (
+                stack.name in row.adopters or (row.where, row.vm_id) in stack.ever_retained
+            )
+            if row.vm_id not in stack.protected(row.where) and not stack.is_denied and not may_be_given_back:
                 whose = "made" if row.maker == stack.name else "adopted"
                 self.violation(f"{stack.name} has left {row.vm_id}, which it {whose}: {row.status}, paid for")
         for one in stack.believed.values():

@@ -94,6 +94,7 @@ class Operation:
         for resource in stack.resources.values():
             if stack.status.endswith("_COMPLETE"):
                 resource.stable = (resource.physical_id, resource.properties)
+                resource.stable_retain = resource.retain
         stack.reach("CREATE_IN_PROGRESS" if is_new else "UPDATE_IN_PROGRESS")
         self.is_well = True
         if ways.fails_after is not None and not ways.fails_last:
@@ -106,6 +107,9 @@ class Operation:
                 self.world.clock.sleep(self._random.random() * 30)
             self._fail("a neighbour failed")
         self._is_over = True
+        if not self.world.weather.dated_urls:
+            # Undated requests count in the order in which they reach the ledger: let the older one be there.
+            self.world.clock.sleep(3.0)
         if self.is_well:
             self._succeed(template, is_new=is_new)
         elif not ways.rolls_back:
@@ -172,6 +176,7 @@ class Operation:
             resource.former.append((resource.physical_id, resource.properties))
         resource.physical_id, resource.properties = physical_id, properties
         resource.status, resource.tried = "UPDATE_COMPLETE", None
+        resource.retain = self._template.retain.get(resource.logical_id, "")
         self.stack.believe(resource.logical_id, physical_id, properties)
 
     def _succeed(self, template: Template, *, is_new: bool) -> None:
@@ -281,6 +286,7 @@ class Operation:
         for resource in stack.resources.values():
             if resource.stable is not None:
                 resource.physical_id, resource.properties = resource.stable
+                resource.retain = resource.stable_retain
                 resource.former, resource.tried, resource.status = [], None, "UPDATE_COMPLETE"
         stack.reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")
         self._clean_up(doomed)

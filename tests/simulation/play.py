@@ -57,7 +57,6 @@ class Player:
         self._generations = 0
         self._stacks = [self._new(given) for given in history.stacks]
         self._running: dict[str, Process] = {}
-        self._backups: dict[str, Any] = {}
 
     def _new(self, given: dict[str, Any]) -> Stack:
         self._generations += 1
@@ -148,8 +147,8 @@ class Player:
             return
         stack.has_lost_ledger = True
         self.world.story("stack", stack.name, "has lost its ledger:", how)
-        if how == "older" and stack.name in self._backups:
-            stack.table.restore(self._backups[stack.name])
+        if how == "older" and stack.backups and not self.world.evs.touched_by_hand:
+            stack.table.restore(stack.backups[0])
         elif how == "gone":
             stack.table.is_gone = True
         else:

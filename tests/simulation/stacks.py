@@ -38,6 +38,7 @@ class Resource:
     stable: tuple[str, Properties] | None = None
     tried: Properties | None = None
     retain: str = ""
+    stable_retain: str = ""
 
 
 @dataclass
@@ -68,6 +69,8 @@ class Stack:
         self.root = Root(f"{name}-root") if nested else None
         self.function = Function(world, f"{name}-provider", function_timeout or world.weather.function_timeout)
         self.table = Table()
+        #: The ledger after the last operations that ended well.
+        self.backups: list[Any] = []
         self.status = ""
         self.events: list[dict[str, Any]] = []
         self.resources: dict[str, Resource] = {}
@@ -77,6 +80,9 @@ class Stack:
         self.given_back: set[tuple[Where, str]] = set()
         self.requests: list[Request] = []
         self.is_denied = False
+        #: CloudFormation could not be asked for a while: what was adopted or retained may have been given back.
+        self.is_unsure = False
+        self.ever_retained: set[tuple[Where, str]] = set()
         self.has_lost_ledger = False
         #: Operations that have begun, and those of them that are under way.
         self.operations = 0
@@ -94,6 +100,8 @@ class Stack:
                 self.world.clock.sleep(max(self.requests[-1].issued_at + 1.5 - self.world.clock.now, 0.0))
             operation(*arguments)
             self.under_way -= 1
+            if self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+                self.backups = [*self.backups, self.table.backup()][-2:]
 
         return self.world.clock.spawn(carry_out)
 
@@ -125,6 +133,7 @@ class Stack:
         """Leave entitled what a retained resource declares."""
         declared = Declared.by(properties)
         self.retained.setdefault(declared.where, set()).update(declared.vm_ids)
+        self.ever_retained |= {(declared.where, vm_id) for vm_id in declared.vm_ids}
 
     def completed(self) -> None:
         """Note that an operation can't be rolled back any more: what it adopted is its own, what it found retained too."""

@@ -134,7 +134,7 @@ DRAWS: dict[str, Callable[[Random], Any]] = {
 }
 
 #: What lets a request reach the ledger after a newer one. Where addresses bear no date, nobody could tell.
-OUT_OF_ORDER = {"late_delivery", "killed", "frozen", "ledger_throttled", "ledger_errors", "ledger_lost"}
+OUT_OF_ORDER = {"latency", "late_delivery", "killed", "frozen", "ledger_throttled", "ledger_errors", "ledger_lost"}
 
 
 def drawn(random: Random) -> dict[str, Any]:

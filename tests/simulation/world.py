@@ -125,6 +125,9 @@ class World:
             return
         self.story("outage:", service, f"for {seconds:.0f} s")
         self.note_trouble(seconds + 1)
+        if service == "cloudformation":
+            for stack in self.stacks.values():
+                stack.is_unsure = True
         self.trouble.outages[service] = (self.clock.now, self.clock.now + seconds)
 
 
