@@ -17,9 +17,8 @@ from botocore.utils import parse_timestamp
 
 from evs_entitlements import service_model
 from evs_entitlements.lambda_code import stage_code
-from lambda_handler import clients
-from lambda_handler.clients import Clients, trust
-from lambda_handler.clock import Clock
+from lambda_handler.aws import clients
+from lambda_handler.aws.clients import Sessions, trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +65,18 @@ def staged(asset: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         cached.cache_clear()
 
 
-def made() -> Clients:
-    return Clients(Clock(lambda: 900_000))
+class Made:
+    """Clients with time-outs that never matter here."""
+
+    def __init__(self) -> None:
+        self._sessions = Sessions()
+
+    def make(self, service: str) -> Any:
+        return self._sessions.make(service, 3.0, 15.0)
+
+
+def made() -> Made:
+    return Made()
 
 
 def sent(client: Any, service: str) -> tuple[str, str]:

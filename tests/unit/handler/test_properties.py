@@ -2,8 +2,9 @@
 
 import pytest
 
+from lambda_handler.cloudformation.properties import Properties, service_timeout
 from lambda_handler.errors import Failure
-from lambda_handler.properties import Connector, Properties, service_timeout
+from lambda_handler.values import Connector
 
 GIVEN = {"EnvironmentId": "env-abcde12345", "ConnectorId": "cnctr-abcde12345", "VmIds": ["vm-1", "vm-2"]}
 
@@ -27,8 +28,41 @@ def test_lists_nest_and_repeat():
 
 
 @pytest.mark.parametrize(
+    "vm_ids",
+    [
+        [["vm-101,vm-102"]],
+        ["vm-101", [""], "vm-102"],
+        [["vm-101", " vm-102"]],
+        ["vm-101, vm-102 ,", "", []],
+        [["vm-101"], ["vm-102", ["vm-101"]]],
+    ],
+)
+def test_what_is_a_plain_list_to_a_person_is_one(vm_ids):
+    assert Properties.parse({**GIVEN, "VmIds": vm_ids}).vm_ids == {"vm-101", "vm-102"}
+
+
+@pytest.mark.parametrize("vm_ids", [[], [[]], [""], [[" ", ","]]])
+def test_a_list_of_no_vms_is_an_error(vm_ids):
+    with pytest.raises(Failure, match="VmIds: got an empty list"):
+        Properties.parse({**GIVEN, "VmIds": vm_ids})
+
+
+@pytest.mark.parametrize(
+    ("given", "policy"),
+    [({}, "DESTROY"), ({"RemovalPolicy": "RETAIN"}, "RETAIN"), ({"RemovalPolicy": "retain"}, "RETAIN")],
+)
+def test_the_removal_policy(given, policy):
+    assert Properties.parse({**GIVEN, **given}).removal_policy == policy
+
+
+def test_a_wrong_removal_policy_is_shown():
+    with pytest.raises(Failure, match="RemovalPolicy: got 'SNAPSHOT', expected DESTROY or RETAIN"):
+        Properties.parse({**GIVEN, "RemovalPolicy": "SNAPSHOT"})
+
+
+@pytest.mark.parametrize(
     "wrong",
-    ["vm-", "vm-1 ", "VM-1", "vm-1\n", "", "vm-\u0661", "vm-" + "1" * 1022, None, 7, {"Ref": "x"}],
+    ["vm-", "VM-1", "vm-1\n", "vm-1;vm-2", "vm-\u0661", "vm-" + "1" * 1022, None, 7, {"Ref": "x"}],
 )
 def test_a_wrong_vm_id_is_shown(wrong):
     with pytest.raises(Failure, match=r"VmIds: got .*, expected vm-"):

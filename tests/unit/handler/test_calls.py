@@ -1,0 +1,110 @@
+"""Calls in the ledger: what their outcomes, and looks at EVS, mean for what is ours."""
+
+import pytest
+
+from lambda_handler.ledger import calls
+from lambda_handler.ledger.records import Call, DeclaredSet, Holding, Operation
+from lambda_handler.ledger.state import State
+from lambda_handler.values import Connector, VmIds
+
+HERE = Connector("env-abcde12345", "cnctr-abcde12345")
+ONE = frozenset({"vm-1"})
+
+
+def call(
+    left_at: float,
+    until: float,
+    *,
+    vm_ids: VmIds = ONE,
+    operation: Operation = "CreateEntitlement",
+    taken: bool = False,
+) -> Call:
+    return Call(operation, HERE, vm_ids, left_at, until, "invocation", taken)
+
+
+def test_what_evs_took_is_ours_and_what_it_refused_is_not() -> None:
+    state = calls.announce(State(), {"a": call(1, 9), "b": call(1, 9, vm_ids=frozenset({"vm-2"}))})
+    assert state.claims == 1
+    state = calls.void(calls.take(state, "a", ONE, 20), "b")
+    assert state.owned(HERE) == ONE
+    assert state.may_be_ours(HERE) == ONE
+    assert calls.take(state, "a", frozenset(), 5) is state
+
+
+def test_a_row_explains_what_evs_took() -> None:
+    state = calls.confirm(State(calls={"a": call(1, 9, taken=True)}), HERE, {"vm-1": 2.0})
+    assert state.calls == {}
+    assert state.holding(HERE).owned == ONE
+
+
+def test_a_row_explains_the_only_call_that_was_not_answered() -> None:
+    state = calls.confirm(State(calls={"a": call(1, 9)}), HERE, {"vm-1": 0.0})
+    assert state.calls == {}
+    assert state.holding(HERE).owned == ONE
+
+
+@pytest.mark.parametrize(
+    ("started", "left"), [(0.0, {"lost"}), (12.0, {"lost"}), (5.0, set())], ids=["unknown", "retry's", "lost call's"]
+)
+def test_a_row_explains_one_of_a_lost_call_and_its_retry(started: float, left: set[str]) -> None:
+    """A lost call that the row does not explain may still take effect."""
+    state = State(calls={"lost": call(1, 99), "retry": call(10, 99, taken=True)})
+    assert set(calls.confirm(state, HERE, {"vm-1": started}).calls) == left
+
+
+def test_a_row_of_what_is_ours_already_explains_no_call() -> None:
+    state = State(holdings={HERE: Holding(ONE)}, calls={"lost": call(1, 99)})
+    assert set(calls.confirm(state, HERE, {"vm-1": 50.0}).calls) == {"lost"}
+
+
+def test_what_holds_nothing_is_forgotten_with_its_calls() -> None:
+    state = State(holdings={HERE: Holding(ONE)}, calls={"a": call(1, 9)})
+    forgotten = calls.forget(state, HERE, ONE, looked_at=10.0, claims=0)
+    assert forgotten.may_be_ours(HERE) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        State(holdings={HERE: Holding(ONE)}, calls={"a": call(1, 11)}),
+        State(holdings={HERE: Holding(ONE)}, claims=1),
+        State(holdings={HERE: Holding(ONE)}, sets={"s": DeclaredSet("A", HERE, ONE, "r", 1)}),
+    ],
+    ids=["a call may still take effect", "others have called since the look", "a set declares it"],
+)
+def test_what_a_look_does_not_prove_is_not_forgotten(state: State) -> None:
+    assert calls.forget(state, HERE, ONE, looked_at=10.0, claims=0) is state
+
+
+def test_that_evs_took_a_deletion_is_remembered_until_the_vm_is_created_again() -> None:
+    deleted = call(5, 300, operation="DeleteEntitlement", taken=True)
+    state = State(holdings={HERE: Holding(ONE)}, calls={"d": deleted})
+    forgotten = calls.forget(state, HERE, ONE, looked_at=10.0, claims=0)
+    assert forgotten.calls == {"d": deleted}
+    created = calls.take(calls.announce(forgotten, {"c": call(20, 99)}), "c", ONE, 99)
+    assert set(created.calls) == {"c"}
+
+
+def test_a_call_whose_outcome_nobody_knows_is_kept_until_a_look_has_shown_it() -> None:
+    state = State(
+        calls={
+            "creation": call(1, 9),
+            "unanswered deletion": call(1, 9, operation="DeleteEntitlement"),
+            "recent deletion": call(1, 99, operation="DeleteEntitlement"),
+        }
+    )
+    assert set(calls.pruned(state, 10.0).calls) == {"creation", "recent deletion"}
+    assert calls.pruned(State(holdings={HERE: Holding(ONE)}, calls={"creation": call(1, 9)}), 10.0).calls == {}
+
+
+def test_every_transition_does_nothing_where_it_is_done() -> None:
+    state = calls.announce(State(), {"a": call(1, 9)})
+    for transition in (
+        lambda s: calls.take(s, "a", ONE, 20.0),
+        lambda s: calls.lose(s, "a", 30.0),
+        lambda s: calls.void(s, "a"),
+        lambda s: calls.confirm(s, HERE, {"vm-1": 2.0}),
+        lambda s: calls.pruned(s, 10.0),
+    ):
+        once = transition(state)
+        assert transition(once) == once

@@ -1,0 +1,42 @@
+"""What one invocation tells the next."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_handler.continuation import EVENT_BYTES, KEY, Continuation
+from lambda_handler.evs.listing import PartialLook
+from lambda_handler.evs.rows import Row, Status
+from lambda_handler.values import Connector
+
+HERE = Connector("env-abcde12345", "cnctr-abcde12345")
+EVENT = {"RequestType": "Create", "ResponseURL": "https://bucket.example/key", "OldResourceProperties": {"VmIds": []}}
+vm_ids = st.integers(1, 10**6).map(lambda n: f"vm-{n}")
+
+
+@given(st.dictionaries(vm_ids, st.sampled_from(["A: a", "A: a", "B: b"])), st.dictionaries(vm_ids, st.floats(0, 1e9)))
+def test_it_is_read_as_it_was_written(failed: dict[str, str], refused: dict[str, float]) -> None:
+    look = PartialLook(HERE, 5.0, "token", 3, {"vm-1": Row("vm-1", Status.UNKNOWN, "SUSPENDED", 4.5, 4.5, "E", "m")})
+    before = Continuation(2, 1.0, 9.0, 7.0, {"list": 3.0}, failed, True, refused, 6.0, 5.0, look)
+    event = json.loads(before.payload(EVENT))
+    assert Continuation.of(event) == before
+    assert "OldResourceProperties" not in event
+    assert event["ResponseURL"] == EVENT["ResponseURL"]
+
+
+def test_an_event_of_cloudformations_has_none() -> None:
+    assert Continuation.of(EVENT) is None
+
+
+def test_a_look_of_ten_thousand_rows_fits() -> None:
+    rows = {f"vm-{n}": Row(f"vm-{n}", Status.CREATED, "CREATED", 1e9 + n // 100 + 0.5) for n in range(10_000)}
+    payload = Continuation(2, 1.0, 9.0, look=PartialLook(HERE, 5.0, "token", 99, rows)).payload(EVENT)
+    assert len(payload) < EVENT_BYTES / 2
+
+
+def test_a_look_that_is_too_large_begins_anew() -> None:
+    rows = {f"vm-{n}": Row(f"vm-{n}", Status.CREATED, "CREATED", 1e9 + n * 1.25) for n in range(10_000)}
+    payload = Continuation(2, 1.0, 9.0, look=PartialLook(HERE, 5.0, "token", 99, rows)).payload(EVENT)
+    assert len(payload) <= EVENT_BYTES
+    assert json.loads(payload)[KEY]["Look"] is None
