@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Callable
 from typing import Any
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
 
 #: Epoch seconds at which every history begins: 2026-11-23T10:00:00Z.
 BEGIN = 1795428000.0
@@ -27,7 +27,7 @@ class Event:
         self.do = None
 
 
-class Process(greenlet):
+class Process(greenlet):  # type: ignore[misc]
     """A greenlet that knows whether it still lives. `invocation` is set where it is a function's."""
 
     invocation: Any = None

@@ -43,7 +43,7 @@ class Evs:
         self.outage_since: float | None = None
         self._numbers = 0
 
-    # --- truth -------------------------------------------------------------------------------------------------------
+    # --- truth ----------------------------------------------------------------------------------------------------
 
     def held(self, where: Where, vm_id: str) -> Row | None:
         """Return the row by which a VM is held."""
@@ -54,7 +54,7 @@ class Evs:
         places = [where] if where else list(self.rows)
         return [row for place in places for row in self.rows.get(place, ()) if row.is_held]
 
-    # --- calls -------------------------------------------------------------------------------------------------------
+    # --- calls ----------------------------------------------------------------------------------------------------
 
     def check_place(self, where: Where) -> None:
         """Refuse what does not exist."""
@@ -164,7 +164,9 @@ class Evs:
             self._refuse(stuck[:1], "can't be processed at the moment", weather.refusal)
         absent = [vm_id for vm_id in vm_ids if not rows[vm_id]]
         if weather.failed_delete_refused:
-            absent += [vm_id for vm_id in vm_ids if rows[vm_id] and all(row.status == "CREATE_FAILED" for row in rows[vm_id])]
+            absent += [
+                vm_id for vm_id in vm_ids if rows[vm_id] and all(row.status == "CREATE_FAILED" for row in rows[vm_id])
+            ]
         if absent and weather.absent_answer != "taken":
             how = "message" if weather.absent_answer == "named" else weather.absent_answer
             self._refuse(absent, "has no entitlement", how)
@@ -188,7 +190,7 @@ class Evs:
     def _lag(self, most: float) -> float:
         return self._random.choice([0.0, 1.0, self._random.random()]) * most if most else 0.0
 
-    # --- by hand, and by itself ----------------------------------------------------------------------------------------
+    # --- by hand, and by itself -----------------------------------------------------------------------------------
 
     def entitle_by_hand(self, where: Where, vm_id: str, status: str = "CREATED") -> bool:
         """Let somebody else entitle a VM; False where it is held, or where nobody could tell whose it is."""

@@ -49,9 +49,9 @@ class Judge:
             return
         if not physical_id:
             self.violation(f"{request}: the answer has no PhysicalResourceId")
-        if request.type != "Create" and status == "FAILED" or request.type == "Delete":
-            if physical_id != request.physical_id:
-                self.violation(f"{request}: answered {physical_id} for {request.physical_id}")
+        must_stay = request.type == "Delete" or (request.type == "Update" and status == "FAILED")
+        if must_stay and physical_id != request.physical_id:
+            self.violation(f"{request}: answered {physical_id} for {request.physical_id}")
         if status not in allowed(request):
             expected = " or ".join(sorted(allowed(request)))
             self.violation(f"{request}: answered {status}, expected {expected}: {answer.get('Reason', '')}")
@@ -69,7 +69,7 @@ class Judge:
             if (row is None or row.status == "CREATING") and not by_hand:
                 self.violation(f"{request}: SUCCESS, and {vm_id} is {row.status if row else 'not entitled'}")
 
-    # --- at rest -------------------------------------------------------------------------------------------------------
+    # --- at rest --------------------------------------------------------------------------------------------------
 
     def rest(self, stack: Stack) -> None:
         """Judge what a stack has left, once all is settled and calm."""
@@ -109,7 +109,7 @@ class Judge:
         if request.last_change > request.deadline + LAST_CHANGE:
             late = request.last_change - request.deadline
             self.violation(f"{request} changes something {late:.0f} s after its deadline")
-        if request.overtaken or request.excuses & UNANSWERED or request.stack.is_gone and not request.bodies:
+        if request.overtaken or request.excuses & UNANSWERED or (request.stack.is_gone and not request.bodies):
             return
         if not request.bodies:
             self.violation(f"{request} was never answered")

@@ -40,7 +40,7 @@ class SceneStack:
         self.world = world
         self.model = stack
 
-    # --- whole operations ----------------------------------------------------------------------------------------------
+    # --- whole operations -----------------------------------------------------------------------------------------
 
     def deploy(
         self, resources: dict[str, dict[str, Any]], *, retain: dict[str, str] | None = None, **ways: Any
@@ -55,7 +55,7 @@ class SceneStack:
     ) -> tuple[Operation, Process]:
         """Begin to create or update the stack."""
         operation = Operation(self.model, Ways(**ways), f"{self.world.seed}/{self.model.operations}")
-        return operation, self.model.begin(operation.deploy, Template(resources, retain or {}))
+        return operation, self.model.begin(operation.deploy, Template(dict(resources), retain or {}))
 
     def declare(self, vm_ids: Iterable[str], retain: str = "", **given: Any) -> Operation:
         """Create or update the stack with one resource."""
@@ -85,7 +85,7 @@ class SceneStack:
         """The id by which CloudFormation knows the one resource."""
         return self.model.resources[LOGICAL_ID].physical_id
 
-    # --- single requests -----------------------------------------------------------------------------------------------
+    # --- single requests ------------------------------------------------------------------------------------------
 
     def issue(
         self, kind: str, vm_ids: Iterable[str], physical_id: str | None = None, logical_id: str = LOGICAL_ID,
@@ -136,11 +136,14 @@ class Scene(World):
         """Return the VMs that are entitled in truth."""
         return {row.vm_id for row in self.evs.all_held(where) if row.is_entitled}
 
+    def status(self, vm_id: str, where: Where = HERE) -> str | None:
+        """Return the status of what holds a VM."""
+        row = self.evs.held(where, vm_id)
+        return row.status if row else None
+
     def calls(self, operation: str, since: int = 0) -> list[list[str]]:
         """Return the VMs of each CreateEntitlement or DeleteEntitlement that reached EVS, from a fact on."""
-        return [
-            fact[3]["vmIds"] for _, fact in self.story.facts[since:] if fact[0] == "call" and fact[2] == operation
-        ]
+        return [fact[3]["vmIds"] for _, fact in self.story.facts[since:] if fact[0] == "call" and fact[2] == operation]
 
     def by_hand(self, *vm_ids: str, status: str = "CREATED", where: Where = HERE) -> None:
         """Let somebody else entitle VMs."""

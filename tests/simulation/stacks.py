@@ -19,6 +19,7 @@ from .rows import Where, moment
 if TYPE_CHECKING:
     from .world import World
 
+
 @dataclass
 class Resource:
     """One custom resource.
@@ -62,7 +63,9 @@ class Root:
 class Stack:
     """One stack with its function and its ledger's table."""
 
-    def __init__(self, world: "World", name: str, *, nested: bool = False, function_timeout: float | None = None) -> None:
+    def __init__(
+        self, world: "World", name: str, *, nested: bool = False, function_timeout: float | None = None
+    ) -> None:
         self.world = world
         self.name = name
         self.id = f"arn:aws:cloudformation:us-east-1:000000000000:stack/{name}/{name}"
@@ -105,7 +108,7 @@ class Stack:
 
         return self.world.clock.spawn(carry_out)
 
-    # --- what it believes ------------------------------------------------------------------------------------------------
+    # --- what it believes -----------------------------------------------------------------------------------------
 
     def declared(self, where: Where) -> set[str]:
         """Return the VMs that CloudFormation relies on at a place."""
@@ -136,7 +139,7 @@ class Stack:
         self.ever_retained |= {(declared.where, vm_id) for vm_id in declared.vm_ids}
 
     def completed(self) -> None:
-        """Note that an operation can't be rolled back any more: what it adopted is its own, what it found retained too."""
+        """Note that an operation can't be rolled back any more: what it took over is its own."""
         evs = self.world.evs
         for one in self.believed.values():
             self.retained.get(one.where, set()).difference_update(one.vm_ids)
@@ -163,16 +166,17 @@ class Stack:
             invocation.kill("its function is deleted")
         self.is_gone = self.table.is_gone = True
 
-    # --- statuses and events -----------------------------------------------------------------------------------------------
+    # --- statuses and events --------------------------------------------------------------------------------------
 
     def reach(self, status: str, root: str | None = None) -> None:
         """Let the stack, and the one that it is nested in, reach a status."""
         self.status = status
         self.world.story("stack", self.name, status)
         self._event(self.events, self.name, self.id, "AWS::CloudFormation::Stack", status)
-        if self.root is not None and (root := root or status) != self.root.status:
-            self.root.status = root
-            self._event(self.root.events, self.root.name, self.root.id, "AWS::CloudFormation::Stack", root)
+        of_root = root or status
+        if self.root is not None and of_root != self.root.status:
+            self.root.status = of_root
+            self._event(self.root.events, self.root.name, self.root.id, "AWS::CloudFormation::Stack", of_root)
 
     def note(self, resource: Resource, physical_id: str, status: str) -> None:
         """Note an event of a resource."""
@@ -191,7 +195,7 @@ class Stack:
             }
         )
 
-    # --- what CloudFormation's API says ------------------------------------------------------------------------------------
+    # --- what CloudFormation's API says ---------------------------------------------------------------------------
 
     def describe(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Answer one of the three calls of the function."""

@@ -1,6 +1,7 @@
 """Create and Update: what is declared is entitled, what is somebody else's is not touched."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,9 @@ def test_new_vms_are_entitled_and_removed_with_the_stack(world: Scene, stack: Sc
     ("name", "value"),
     [("EnvironmentId", None), ("ConnectorId", "cnctr-x"), ("VmIds", []), ("VmIds", ["vm-x"]), ("AdoptExisting", "yes")],
 )
-def test_a_wrong_property_fails_by_name_without_any_call(world: Scene, stack: SceneStack, name: str, value: object) -> None:
+def test_a_wrong_property_fails_by_name_without_any_call(
+    world: Scene, stack: SceneStack, name: str, value: Any
+) -> None:
     answer = stack.ask("Create", ["vm-1"], **{name: value})
     assert answer["Status"] == "FAILED"
     assert name in answer["Reason"]
@@ -73,7 +76,7 @@ def test_success_waits_until_every_new_vm_is_created(make_world: Make) -> None:
     world = make_world(creation_takes=200.0)
     operation = world.new_stack().declare(["vm-1"])
     assert operation.requests[0].answered_at - operation.requests[0].issued_at > 100
-    assert world.evs.held(HERE, "vm-1").status == "CREATED"
+    assert world.status("vm-1") == "CREATED"
 
 
 def test_at_risk_counts_as_created(world: Scene, stack: SceneStack) -> None:
@@ -152,7 +155,7 @@ def test_a_held_row_counts_before_a_failed_one(make_world: Make) -> None:
     assert again.status == "CREATE_COMPLETE"
 
 
-# --- somebody else's ---------------------------------------------------------------------------------------------------
+# --- somebody else's ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("adopts", [False, True])
@@ -160,7 +163,7 @@ def test_a_status_that_is_not_known_is_somebody_elses(world: Scene, stack: Scene
     """A VM that is SUSPENDED is held by whoever entitled it; no undo deletes it."""
     world.by_hand("vm-102", status="SUSPENDED")
     stack.declare(["vm-101", "vm-102"], adopts=adopts)
-    assert world.evs.held(HERE, "vm-102").status == "SUSPENDED"
+    assert world.status("vm-102") == "SUSPENDED"
 
 
 @pytest.mark.parametrize("lag", [5.0, 14.0, 60.0])

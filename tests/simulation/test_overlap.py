@@ -33,7 +33,9 @@ def test_a_create_is_killed_anywhere_and_never_retried(world: Scene, stack: Scen
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("seconds", [3.0, 40.0])
-def test_a_create_is_held_up_anywhere_while_its_delete_runs(world: Scene, stack: SceneStack, step: int, seconds: float) -> None:
+def test_a_create_is_held_up_anywhere_while_its_delete_runs(
+    world: Scene, stack: SceneStack, step: int, seconds: float
+) -> None:
     """CloudFormation cancels the Create; what the held-up invocation does afterwards changes nothing."""
     create = stack.issue("Create", ["vm-1", "vm-2"])
     create.planned = [(step, "freeze", seconds)]
@@ -95,13 +97,14 @@ def test_a_delete_is_killed_anywhere_and_retried(world: Scene, stack: SceneStack
 def test_delivered_twice_ends_the_same_and_says_the_same(make_world: Make, after: float, lag: float) -> None:
     world = make_world(lag_created=lag, lag_deleted=lag)
     stack = world.new_stack()
+    physical_id: str | None = None
     for kind in ("Create", "Delete"):
-        physical_id = None if kind == "Create" else answer["PhysicalResourceId"]  # noqa: F821
         request = stack.issue(kind, ["vm-1", "vm-2"], physical_id)
         stack.model.function.deliver(request.event, request, after)
         stack.model.believed.clear()
         answer = stack.answer(request)
         assert answer["Status"] == "SUCCESS"
+        physical_id = answer["PhysicalResourceId"]
         world.run_for(after + 1)
     assert world.entitled() == set()
 

@@ -1,9 +1,11 @@
 """Services in trouble, time that runs out, answers that meet trouble, and a ledger that is lost."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from .rows import Where
 from .scene import Scene, SceneStack, properties
 from .trouble import broken, denied, garbage, internal_error, silence, throttled, unreachable
 from .world import HERE
@@ -84,7 +86,7 @@ def test_access_denied_that_stays_is_reported_with_its_action(world: Scene, stac
     assert 50 < request.answered_at - request.issued_at < 110
 
 
-# --- time --------------------------------------------------------------------------------------------------------------
+# --- time ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("function_timeout", [30.0, 60.0, 900.0])
@@ -126,8 +128,8 @@ def test_a_list_without_end(world: Scene, stack: SceneStack, kind: str) -> None:
         world.run_for(2)
     page = world.listing.page
 
-    def endless(*given: object) -> dict:  # type: ignore[type-arg]
-        return {**page(*given), "nextToken": f"key/{world.clock.now}/0"}  # type: ignore[arg-type]
+    def endless(where: Where, token: str | None, most: int) -> dict[str, Any]:
+        return {**page(where, token, most), "nextToken": f"key/{world.clock.now}/0"}
 
     world.listing.page = endless  # type: ignore[method-assign]
     request = stack.issue(kind, ["vm-1"], None if kind == "Create" else stack.physical_id)
@@ -162,7 +164,7 @@ def test_a_hand_over_that_is_refused_for_good_is_answered(make_world: Make) -> N
     stack.ask("Delete", ["vm-1"], answer["PhysicalResourceId"])
 
 
-# --- the answer --------------------------------------------------------------------------------------------------------
+# --- the answer ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("trouble", [[500, 503, "broken"], ["lost"], ["lost with 500", "lost"], [500] * 12])
@@ -186,7 +188,7 @@ def test_an_answer_that_is_refused_is_given_up(world: Scene, stack: SceneStack) 
     stack.ask("Delete", ["vm-1"], "stack-1-Windows-MADEUP")
 
 
-# --- the ledger is lost ------------------------------------------------------------------------------------------------
+# --- the ledger is lost -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("then", ["delete", "update", "roll back"])
@@ -234,7 +236,9 @@ def test_without_its_table_a_delete_falls_back_to_its_properties(world: Scene, s
 
 
 @pytest.mark.parametrize("garbage", [b"garbage", b""])
-def test_a_ledger_that_cannot_be_read_says_so_and_changes_nothing(world: Scene, stack: SceneStack, garbage: bytes) -> None:
+def test_a_ledger_that_cannot_be_read_says_so_and_changes_nothing(
+    world: Scene, stack: SceneStack, garbage: bytes
+) -> None:
     stack.declare(["vm-1"])
     world.run_for(2)
     backup = stack.model.table.backup()
