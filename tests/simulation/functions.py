@@ -103,7 +103,7 @@ class Invocation:
             self.world.handler(json.loads(self.payload), self, SimulatedPlatform(self))
         except GreenletExit:
             return
-        except Exception as error:  # noqa: BLE001 - what the handler raises, Lambda sees
+        except BaseException as error:  # noqa: BLE001 - what the handler raises, Lambda sees
             self._end(f"raises {type(error).__name__}: {error}")
             self._retry()
         else:

@@ -39,7 +39,7 @@ class Judge:
         stack = self._world.stacks[by]
         if row.vm_id in stack.declared(row.where):
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which it declares")
-        elif row.vm_id in stack.retained.get(row.where, set()):
+        elif row.vm_id in stack.retained.get(row.where, set()) and (row.where, row.vm_id) not in stack.ambiguous:
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which was retained")
 
     def answered(self, request: Request, answer: dict[str, Any]) -> None:
@@ -76,8 +76,9 @@ class Judge:
         for row in self._world.evs.all_held():
             if row.maker != stack.name and stack.name not in row.adopters:
                 continue
-            may_be_given_back = stack.is_unsure and (
-                stack.name in row.adopters or (row.where, row.vm_id) in stack.ever_retained
+            vm = (row.where, row.vm_id)
+            may_be_given_back = vm in stack.ambiguous or (
+                stack.is_unsure and (stack.name in row.adopters or vm in stack.ever_retained)
             )
             if row.vm_id not in stack.protected(row.where) and not stack.is_denied and not may_be_given_back:
                 whose = "made" if row.maker == stack.name else "adopted"

@@ -129,6 +129,7 @@ class Operation(Requests):
                 doomed.append((resource, resource.physical_id, resource.properties))
                 if resource.retain == "property":
                     stack.keep(resource.properties)
+        stack.keep_and_delete([given for resource, _, given in doomed if resource.retain != "property"])
         for resource in stack.resources.values():
             resource.retain = template.retain.get(resource.logical_id, "")
             resource.stable = (resource.physical_id, resource.properties)
@@ -229,6 +230,7 @@ class Operation(Requests):
                 stack.keep(resource.properties)
         for resource, physical_id, _ in doomed:
             stack.release(resource.logical_id, physical_id)
+        stack.keep_and_delete([given for resource, _, given in doomed if resource.retain != "property"])
         stack.reach("DELETE_IN_PROGRESS")
         if self._clean_up(doomed, 1):
             stack.reach("DELETE_COMPLETE")

@@ -148,8 +148,10 @@ class Player:
             return
         stack.has_lost_ledger = True
         self.world.story("stack", stack.name, "has lost its ledger:", how)
-        if how == "older" and stack.backups and not self.world.evs.touched_by_hand:
-            stack.table.restore(stack.backups[0])
+        logical_ids, backup = stack.backups[0] if stack.backups else (set[str](), {})
+        # What a restored ledger says of resources that have left since, and what was done by hand, nobody can tell.
+        if how == "older" and logical_ids == set(stack.resources) and not self.world.evs.touched_by_hand:
+            stack.table.restore(backup)
         elif how == "gone":
             stack.table.is_gone = True
         else:

@@ -3,7 +3,7 @@
 Owns what CloudFormation believes declared. `operations.py` carries out what users ask for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +72,8 @@ class Stack:
         self.root = Root(f"{name}-root") if nested else None
         self.function = Function(world, f"{name}-provider", function_timeout or world.weather.function_timeout)
         self.table = Table()
-        #: The ledger after the last operations that ended well.
-        self.backups: list[Any] = []
+        #: Logical ids and ledger after the last operations that ended well.
+        self.backups: list[tuple[set[str], dict[str, Any]]] = []
         self.status = ""
         self.events: list[dict[str, Any]] = []
         self.resources: dict[str, Resource] = {}
@@ -85,6 +85,8 @@ class Stack:
         self.is_denied = False
         #: CloudFormation could not be asked for a while: what was adopted or retained may have been given back.
         self.is_unsure = False
+        #: VMs that one resource retained in the operation in which another that declared them, too, was deleted.
+        self.ambiguous: set[tuple[Where, str]] = set()
         self.ever_retained: set[tuple[Where, str]] = set()
         self.has_lost_ledger = False
         #: Operations that have begun, and those of them that are under way.
@@ -104,7 +106,7 @@ class Stack:
             operation(*arguments)
             self.under_way -= 1
             if self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-                self.backups = [*self.backups, self.table.backup()][-2:]
+                self.backups = [*self.backups, (set(self.resources), self.table.backup())][-2:]
 
         return self.world.clock.spawn(carry_out)
 
@@ -127,6 +129,12 @@ class Stack:
         declared = Declared.by(properties)
         retained = self.retained.get(declared.where, set())
         self.given_back |= {(declared.where, vm_id) for vm_id in declared.vm_ids & retained}
+
+    def keep_and_delete(self, doomed: Iterable[Properties]) -> None:
+        """Note VMs that are retained and deleted by one operation: whether they stay, nobody has said."""
+        for one in map(Declared.by, doomed):
+            both = one.vm_ids & self.retained.get(one.where, set())
+            self.ambiguous |= {(one.where, vm_id) for vm_id in both}
 
     def release(self, logical_id: str, physical_id: str) -> None:
         """Rely on an id no more."""
