@@ -51,15 +51,18 @@ class Continuation:
     look: PartialLook | None = None
 
     @classmethod
-    def of(cls, event: Mapping[str, Any]) -> "Continuation | None":
-        """Read an event; None where it is CloudFormation's own."""
-        given = event.get(KEY)
-        if not given:
-            return None
+    def of(cls, event: Mapping[str, Any], arrived: float, answer_by: float) -> "Continuation":
+        """Read an event. CloudFormation's own, which holds none of this, begins the request.
+
+        Args:
+            arrived: the present, in epoch seconds.
+            answer_by: when the answer has to be under way, in epoch seconds.
+        """
+        given = event.get(KEY) or {}
         return cls(
-            number=given["Number"],
-            began=given["Began"],
-            answer_by=given["AnswerBy"],
+            number=given.get("Number", 1),
+            began=given.get("Began", arrived),
+            answer_by=given.get("AnswerBy", answer_by),
             resume_at=given.get("ResumeAt"),
             trouble_since=given.get("TroubleSince") or {},
             failed=_unpacked_causes(given.get("Failed") or {}),

@@ -82,9 +82,8 @@ class Invocation:
         timeout = service_timeout(request.properties)
         self._clock.suit(timeout)
         arrived = self._clock.now()
-        before = Continuation.of(self._event)
         answer_by = self._pace.answer_by(request.issued_at(arrived), timeout)
-        self._continuation = before or Continuation(number=1, began=arrived, answer_by=answer_by)
+        self._continuation = Continuation.of(self._event, arrived, answer_by)
         if self._clock.remaining() < self._pace.least_invocation:
             return self._too_short(request)
         if self._continuation.resume_at is not None:
@@ -171,12 +170,13 @@ class Invocation:
         if before.number >= self._pace.most_invocations:
             return self._given_up(f"{self._pace.most_invocations} invocations of the function have not been enough")
         payload = following.payload(self._event)
+        issued_at = Request.of(self._event).issued_at(before.began)
         client = self._clients.make("lambda")
         while True:
             try:
                 self._invoke(client, payload)
             except AwsError as error:
-                is_denied = isinstance(error, Denied) and self._clock.now() - before.began > self._pace.denied_for
+                is_denied = isinstance(error, Denied) and self._clock.now() - issued_at > self._pace.denied_for
                 if isinstance(error, Refused) or (is_denied and self._is_last_chance):
                     return self._given_up(_cannot_go_on(error))
                 if self._is_last_chance and self._may_not_retry(before):

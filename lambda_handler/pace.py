@@ -53,10 +53,10 @@ class Pace:
     #: A changing call leaves so soon after the ledger was told, or the ledger is told again. Where all is slow, later.
     send_within: float = 0.25
     send_within_most: float = 5.0
-    #: A call of which no answer came (a broken connection, a killed function) may take effect, and show, for so long.
-    lost_lands_within: float = 120.0
-    #: ... and one that EVS itself answered with an internal error: soon or never, but the list may lag.
-    fault_lands_within: float = 75.0
+    #: A call of which no answer came (a broken connection, a killed function) may take effect for so long.
+    lost_lands_within: float = 52.0
+    #: ... and one that EVS itself answered with an internal error: soon or never.
+    fault_lands_within: float = 11.0
     #: CloudFormation keeps a stack's events for 90 days (API reference, DescribeStackEvents). Of what is older than
     #: this, its silence proves nothing.
     stack_history: float = 89 * 86_400.0

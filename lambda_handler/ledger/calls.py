@@ -23,10 +23,26 @@ def take(state: State, call_id: str, vm_ids: VmIds, until: float) -> State:
     call = state.calls.get(call_id)
     if call is None or call.taken:
         return state
-    taken = replace(state, calls={**state.calls, call_id: replace(call, vm_ids=vm_ids, until=until, taken=True)})
+    now_taken = replace(call, vm_ids=vm_ids, lands_by=call.left_at, until=until, taken=True)
+    taken = replace(state, calls={**state.calls, call_id: now_taken})
     if call.operation == "CreateEntitlement":
         return _without_deletions(taken, call.connector, dict.fromkeys(vm_ids, call.left_at))
-    return taken
+    return _without_creations(taken, now_taken)
+
+
+def _without_creations(state: State, deletion: Call) -> State:
+    """Forget creations without an answer that can't take effect any more, where EVS took a deletion since.
+
+    Whatever they made before, the deletion has ended.
+    """
+
+    def rest(_: str, call: Call) -> Call:
+        is_over = not call.taken and call.lands_by <= deletion.left_at
+        if is_over and is_at(call, deletion.connector, "CreateEntitlement"):
+            return call.without(deletion.vm_ids & state.holding(deletion.connector).owned)
+        return call
+
+    return state.map_calls(rest)
 
 
 def _without_deletions(state: State, connector: Connector, created: Mapping[str, float]) -> State:
@@ -40,12 +56,12 @@ def _without_deletions(state: State, connector: Connector, created: Mapping[str,
     return state.map_calls(rest)
 
 
-def lose(state: State, call_id: str, until: float) -> State:
-    """Note that a call got no answer, and until when it may take effect."""
+def lose(state: State, call_id: str, lands_by: float, until: float) -> State:
+    """Note that a call got no answer, until when it may take effect, and until when the list may not show it."""
     call = state.calls.get(call_id)
-    if call is None or call.taken or call.until == until:
+    if call is None or call.taken or (call.lands_by, call.until) == (lands_by, until):
         return state
-    return replace(state, calls={**state.calls, call_id: replace(call, until=until)})
+    return replace(state, calls={**state.calls, call_id: replace(call, lands_by=lands_by, until=until)})
 
 
 def void(state: State, call_id: str) -> State:

@@ -183,11 +183,12 @@ class Fence:
         def announce(state: State) -> State:
             announced.clear()
             may = allowed(state) if allowed else None
-            until = left_at + self._pace.lost_lands_within
+            lands_by = left_at + self._pace.lost_lands_within
+            until = lands_by + self._pace.list_lag
             for call_id, vm_ids in wanted.items():
                 if rest := vm_ids if may is None else vm_ids & may:
                     announced[call_id] = Call(
-                        operation, connector, rest, left_at, until, self.invocation, renewed=renewed & rest
+                        operation, connector, rest, left_at, lands_by, until, self.invocation, renewed=renewed & rest
                     )
             if announced.items() <= state.calls.items():
                 return state  # the answer to this very write was lost
@@ -200,9 +201,9 @@ class Fence:
         """Note that EVS took a call, for these of its VMs, and until when the list may not show it."""
         self._learn(lambda state: calls.take(state, call_id, vm_ids, until) if vm_ids else calls.void(state, call_id))
 
-    def lost(self, call_id: str, until: float) -> None:
-        """Note that nobody knows what became of a call, and until when it may take effect."""
-        self._learn(lambda state: calls.lose(state, call_id, until))
+    def lost(self, call_id: str, lands_by: float, until: float) -> None:
+        """Note that nobody knows what became of a call, until when it may take effect, and show (epoch seconds)."""
+        self._learn(lambda state: calls.lose(state, call_id, lands_by, until))
 
     def void(self, call_ids: Iterable[str]) -> None:
         """Note that calls never left, or were refused."""

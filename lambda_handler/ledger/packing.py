@@ -107,6 +107,7 @@ def packed_call(call: Call) -> str:
         "connector": str(call.connector),
         "vmIds": packed_ids(call.vm_ids),
         "leftAt": call.left_at,
+        "landsBy": call.lands_by,
         "until": call.until,
         "invocation": call.invocation,
     }
@@ -124,6 +125,7 @@ def _unpacked_call(text: str) -> Call:
         connector=Connector.parse(call["connector"]),
         vm_ids=unpacked_ids(call["vmIds"]),
         left_at=call["leftAt"],
+        lands_by=call["landsBy"],
         until=call["until"],
         invocation=call["invocation"],
         taken=call.get("taken", False),

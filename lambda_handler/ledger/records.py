@@ -44,8 +44,8 @@ class Call:
 
     Attributes:
         left_at: when the ledger was told of it, in epoch seconds. The call left soon after, or never.
-        until: while EVS's answer is not known, until when the call may take effect and show. Once EVS has taken it,
-            until when the list may not show what it did. In epoch seconds.
+        lands_by: while EVS's answer is not known, until when the call may take effect, in epoch seconds.
+        until: until when the list may not show what the call did, in epoch seconds.
         invocation: the invocation that made it.
         taken: EVS answered with success.
         renewed: VMs of it that had a row before the call, of an entitlement that had failed or ended. EVS might go on
@@ -56,6 +56,7 @@ class Call:
     connector: Connector
     vm_ids: VmIds
     left_at: float
+    lands_by: float
     until: float
     invocation: str
     taken: bool = False

@@ -157,7 +157,7 @@ class Convergence:
             return
         logger.warning("entitling again: %s", some(vm_ids, 100))
         try:
-            entitling.create(vm_ids)
+            entitling.create(vm_ids, is_best_effort=True)
         except LedgerFailure:
             raise
         except (Failure, AwsError) as error:

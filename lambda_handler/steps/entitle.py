@@ -20,10 +20,10 @@ from ..values import NO_VMS, VmIds
 from .context import Context
 from .mutation import Lost, NotSent, Refusal, Taken
 from .progress import Progress
-from .unsettled import Ours, may_be_created
+from .unsettled import Ours, may_be_created, may_land
 
-#: Words by which a refusal may mean that the VM is entitled already. EVS's wording is not documented; where these miss
-#: it, AdoptExisting fails on a VM that the list does not show yet, and adopts it the next time.
+#: Words by which a refusal may mean that the VM is entitled already. EVS's wording is not documented. Where these miss
+#: it, a VM that the list does not show yet counts as refused.
 _ALREADY = re.compile(r"already|exist|duplicate|conflict|in use", re.IGNORECASE)
 
 Batch = tuple[str, ...]
@@ -39,17 +39,22 @@ class Entitling:
         self._where = (declared.connector.environment_id, declared.connector.connector_id)
         self._progress = progress
         self._singled_out = 0
+        self._is_best_effort = False
         self._seen: Rows = {}
         self._looked_at = 0.0
         self._not_found_since: float | None = None
         self._doubted_since: dict[str, float] = {}
 
-    def create(self, vm_ids: VmIds) -> None:
+    def create(self, vm_ids: VmIds, *, is_best_effort: bool = False) -> None:
         """Call CreateEntitlement for VMs, at most 100 a call, until each is taken or refused.
+
+        Args:
+            is_best_effort: take the first refusal of a VM for an answer.
 
         Raises:
             Failure: environment or connector unknown, access denied, EVS out of reach for too long, or time is up.
         """
+        self._is_best_effort = is_best_effort
         queue = deque(batches(vm_ids - self._progress.failed.keys(), BATCH))
         while queue:
             if self._singled_out >= self._context.pace.most_singled_out:
@@ -178,11 +183,16 @@ class Entitling:
         Where existing entitlements are to be adopted it may be anybody's, and the list shows it in a while.
         """
         context, now = self._context, self._context.clock.now()
+        if self._is_best_effort:
+            return False
         context.fence.reload()
         state = context.fence.state
-        if not may_be_created(state, self._connector, now).isdisjoint(vm_ids):
+        if not may_land(state, self._connector, now).isdisjoint(vm_ids):
             return True
-        if not self._adopts or not _ALREADY.search(str(error)):
+        is_already = _ALREADY.search(str(error)) is not None
+        if is_already and not may_be_created(state, self._connector, now).isdisjoint(vm_ids):
+            return True
+        if not self._adopts or not is_already:
             return False
         since = [self._doubted_since.setdefault(vm_id, now) for vm_id in vm_ids]
         return bool(since) and now - min(since) < context.pace.list_lag

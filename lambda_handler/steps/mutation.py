@@ -142,7 +142,8 @@ class Mutations:
         except Unanswered as error:
             pace = self._pace
             lands_within = pace.fault_lands_within if error.is_fault else pace.lost_lands_within
-            fence.lost(call_id, self._clock.now() + lands_within)
+            lands_by = self._clock.now() + lands_within
+            fence.lost(call_id, lands_by, lands_by + pace.list_lag)
             return Lost(error)
         except (NotFound, Refused) as error:
             fence.void([call_id])

@@ -83,7 +83,8 @@ def plan(declared: Properties, state: State, look: Look, others_for: float) -> P
 def _busy(state: State, declared: Properties, present: Rows, now: float) -> VmIds:
     busy: set[str] = set()
     for call in state.calls_at(declared.connector, "DeleteEntitlement"):
-        concerned = call.vm_ids & declared.vm_ids if call.until > now else NO_VMS
+        may_hit = (call.until if call.taken else call.lands_by) > now
+        concerned = call.vm_ids & declared.vm_ids if may_hit else NO_VMS
         # What EVS took has taken effect once the row is gone, or is another one.
         done = {vm_id for vm_id in concerned if vm_id not in present or present[vm_id].began_after(call.left_at)}
         busy |= concerned - done if call.taken else concerned

@@ -38,6 +38,8 @@ class Progress:
         self.made: VmIds = NO_VMS
         #: When a VM that is not listed is called for again, in epoch seconds.
         self._awaited: dict[str, float] = dict(awaited)
+        #: VMs that EVS has taken, and that the list has not shown since.
+        self._unlisted: VmIds = NO_VMS
         #: When this invocation last had a VM taken, in epoch seconds.
         self._taken_at: dict[str, float] = {}
         #: The row that a VM had before its call: the list may still show it for a while.
@@ -54,6 +56,7 @@ class Progress:
             self.rows[vm_id] = answered.get(vm_id) or Row(vm_id, Status.CREATING)
             self._taken_at[vm_id] = now
             self._awaited[vm_id] = now + list_lag
+        self._unlisted |= vm_ids
 
     def may_have_made(self, vm_ids: VmIds) -> None:
         """Note VMs of a call of which nobody knows what became."""
@@ -69,6 +72,7 @@ class Progress:
                 continue
             self.rows[vm_id] = row
             news.add(vm_id)
+        self._unlisted -= news
         return frozenset(news)
 
     def fail(self, failed: Mapping[str, str]) -> None:
@@ -103,6 +107,10 @@ class Progress:
             for vm_id in required - self.failed.keys() - self.untried
             if (row := self.rows.get(vm_id)) is None or not row.is_entitled
         )
+
+    def unlisted(self, required: VmIds) -> VmIds:
+        """Return the required VMs that only EVS's answers say to be entitled."""
+        return required & self._unlisted - self.failed.keys()
 
     def overdue(self, vm_ids: VmIds, now: float) -> VmIds:
         """Return, of VMs that a look at all pages did not show, those that had time enough to show."""

@@ -20,7 +20,7 @@ from ..text import batches, some
 from ..values import NO_VMS, Connector, VmIds
 from .context import Context
 from .mutation import Lost, NotSent, Refusal, Taken
-from .unsettled import Ours, asked_at, may_be_created, may_be_deleted
+from .unsettled import Ours, asked_at, may_be_created, may_be_deleted, may_land
 
 #: Progress is logged every so many seconds.
 TELL_EVERY = 10.0
@@ -239,10 +239,13 @@ class _Removal:
         asked = asked_at(self._fence.state, self._connector)
         # The list may show for a while what EVS has deleted. A second call could hit whoever entitles the VM next.
         recent = {vm_id for vm_id, at in asked.items() if look.began - at < self._context.pace.list_lag}
+        # A creation without an answer could come after the deletion.
+        coming = may_land(self._fence.state, self._connector, look.began) if waits_for_creation else NO_VMS
         ready = [
             vm_id
             for vm_id in self.targets() & self._rows.keys()
             if vm_id not in recent
+            and vm_id not in coming
             and self._not_before.get(vm_id, 0.0) <= look.began
             and not (self._rows[vm_id].is_creating and waits_for_creation)
         ]

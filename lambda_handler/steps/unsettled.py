@@ -71,6 +71,12 @@ def may_be_created(state: State, connector: Connector, now: float) -> VmIds:
     return NO_VMS.union(*(call.vm_ids for call in calls if call.until > now))
 
 
+def may_land(state: State, connector: Connector, now: float) -> VmIds:
+    """Return the VMs for which a CreateEntitlement of ours without an answer may still take effect."""
+    calls = state.calls_at(connector, "CreateEntitlement")
+    return NO_VMS.union(*(call.vm_ids for call in calls if not call.taken and call.lands_by > now))
+
+
 def awaited_until(calls: Iterable[Call], others_for: float) -> float:
     """Return until when a VM that calls of ours concern is awaited before it is called for again, in epoch seconds.
 
@@ -86,9 +92,9 @@ def may_be_deleted(state: State, connector: Connector, now: float) -> VmIds:
     It would hit whoever entitles the VM next. Where EVS has taken no deletion of the VM, the only call without an
     answer explains that the VM has gone.
     """
-    calls = [call for call in state.calls_at(connector, "DeleteEntitlement") if call.until > now]
+    calls = state.calls_at(connector, "DeleteEntitlement")
     asked = NO_VMS.union(*(call.vm_ids for call in calls if call.taken))
-    unanswered = Counter(vm_id for call in calls if not call.taken for vm_id in call.vm_ids)
+    unanswered = Counter(vm_id for call in calls if not call.taken and call.lands_by > now for vm_id in call.vm_ids)
     return frozenset(vm_id for vm_id, number in unanswered.items() if number > (vm_id not in asked))
 
 

@@ -66,6 +66,9 @@ class Waiting:
             if is_complete:
                 self._call_again(outstanding - news)
             progress.settle(required)
+        if unlisted := progress.unlisted(required):
+            # EVS answered CREATED. What the list shows too, nobody has to wait for any more.
+            self._see(self._watch.look(unlisted, context.until)[0])
 
     def has_lasted(self, seconds: float) -> bool:
         """Tell whether every VM was called for, and longer ago than that."""

@@ -32,10 +32,11 @@ def ledger_agrees(stack: Stack, **holds: set[str]) -> None:
     from tests.support.ledger import read
 
     state = read(stack)
-    for connector, holding in state.holdings.items():
+    connectors = state.holdings.keys() | {call.connector for call in state.calls.values()}
+    for connector in connectors:
         held = set(stack.evs.held(connector.environment_id, connector.connector_id))
-        assert holding.owned == state.declared(connector)
-        assert holding.owned <= held
+        assert state.owned(connector) == state.declared(connector)
+        assert state.owned(connector) <= held
 
 
 @pytest.mark.parametrize(("number", "when"), STEPS)

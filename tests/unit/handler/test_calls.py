@@ -19,7 +19,7 @@ def call(
     operation: Operation = "CreateEntitlement",
     taken: bool = False,
 ) -> Call:
-    return Call(operation, HERE, vm_ids, left_at, until, "invocation", taken)
+    return Call(operation, HERE, vm_ids, left_at, until, until, "invocation", taken)
 
 
 def test_what_evs_took_is_ours_and_what_it_refused_is_not() -> None:
@@ -101,7 +101,7 @@ def test_every_transition_does_nothing_where_it_is_done() -> None:
     state = calls.announce(State(), {"a": call(1, 9)})
     for transition in (
         lambda s: calls.take(s, "a", ONE, 20.0),
-        lambda s: calls.lose(s, "a", 30.0),
+        lambda s: calls.lose(s, "a", 25.0, 30.0),
         lambda s: calls.void(s, "a"),
         lambda s: calls.confirm(s, HERE, {"vm-1": 2.0}),
         lambda s: calls.pruned(s, 10.0),

@@ -20,13 +20,13 @@ def test_it_is_read_as_it_was_written(failed: dict[str, str], refused: dict[str,
     look = PartialLook(HERE, 5.0, "token", 3, {"vm-1": Row("vm-1", Status.UNKNOWN, "SUSPENDED", 4.5, 4.5, "E", "m")})
     before = Continuation(2, 1.0, 9.0, 7.0, {"list": 3.0}, failed, True, refused, 6.0, 5.0, look)
     event = json.loads(before.payload(EVENT))
-    assert Continuation.of(event) == before
+    assert Continuation.of(event, 100.0, 200.0) == before
     assert "OldResourceProperties" not in event
     assert event["ResponseURL"] == EVENT["ResponseURL"]
 
 
 def test_an_event_of_cloudformations_has_none() -> None:
-    assert Continuation.of(EVENT) is None
+    assert Continuation.of(EVENT, 100.0, 200.0) == Continuation(1, 100.0, 200.0)
 
 
 def test_a_look_of_ten_thousand_rows_fits() -> None:

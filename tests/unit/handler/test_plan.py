@@ -43,11 +43,11 @@ def row(status: str, started: float = 0.0) -> Row:
 
 def creation(left_at: float, until: float, *, taken: bool = False, renewed: bool = False) -> Call:
     one = frozenset({"vm-1"})
-    return Call("CreateEntitlement", HERE, one, left_at, until, "other", taken, one if renewed else frozenset())
+    return Call("CreateEntitlement", HERE, one, left_at, until, until, "other", taken, one if renewed else frozenset())
 
 
 def deletion(until: float, *, taken: bool, left_at: float = NOW - 10) -> Call:
-    return Call("DeleteEntitlement", HERE, frozenset({"vm-1", "vm-2"}), left_at, until, "other", taken)
+    return Call("DeleteEntitlement", HERE, frozenset({"vm-1", "vm-2"}), left_at, until, until, "other", taken)
 
 
 @pytest.mark.parametrize("rows", [[], [row("DELETED")], [row("CREATE_FAILED")]])

@@ -41,12 +41,14 @@ def test_the_rule_of_removal() -> None:
 
 
 def test_what_a_call_may_have_made_is_removed_too_but_is_not_ours_before_evs_took_it() -> None:
-    call = Call("CreateEntitlement", HERE, frozenset({"vm-1"}), 0.0, 9.0, "i")
+    call = Call("CreateEntitlement", HERE, frozenset({"vm-1"}), 0.0, 8.0, 9.0, "i")
     state = State(calls={"c": call})
     assert state.removable(HERE) == {"vm-1"}
     assert state.to_remove() == [HERE]
     assert state.owned(HERE) == frozenset()
-    assert State(calls={"c": Call("CreateEntitlement", HERE, frozenset({"vm-1"}), 0, 9, "i", taken=True)}).owned(HERE)
+    assert State(calls={"c": Call("CreateEntitlement", HERE, frozenset({"vm-1"}), 0, 8, 9, "i", taken=True)}).owned(
+        HERE
+    )
 
 
 def test_requests_in_the_order_of_their_issue() -> None:
