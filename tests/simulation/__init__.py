@@ -1,1 +1,1 @@
-"""The whole handler on one virtual clock: EVS, DynamoDB, Lambda, S3 and CloudFormation are models, a seed is a history."""
+"""The whole handler on one virtual clock: all of AWS around it are models, and a seed is a history."""

@@ -37,7 +37,8 @@ class Answers:
             return 200
         weather, random = self._world.weather, invocation.random
         if random.random() < weather.answer_errors:
-            return random.choice([500, 503, "broken"])
+            outcomes: list[int | str] = [500, 503, "broken"]
+            return random.choice(outcomes)
         if random.random() < weather.answer_lost:
             return random.choice(["lost", "lost with 500"])
         return 200

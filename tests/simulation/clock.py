@@ -6,9 +6,10 @@ runs unchanged. Two events of the same time happen in the order in which they we
 
 import heapq
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
 
 #: Epoch seconds at which every history begins: 2026-11-23T10:00:00Z.
 BEGIN = 1795428000.0
@@ -27,9 +28,10 @@ class Event:
         self.do = None
 
 
-class Process(greenlet):
+class Process(greenlet):  # type: ignore[misc]
     """A greenlet that knows whether it still lives. `invocation` is set where it is a function's."""
 
+    ended: "Signal"
     invocation: Any = None
     abandoned = False
 
@@ -57,10 +59,16 @@ class Clock:
 
     def spawn(self, do: Callable[..., Any], *arguments: Any) -> Process:
         """Begin a process at this time."""
-        process = Process(do, self._hub)
+        process = Process(self._carry_out, self._hub)
+        process.ended = Signal(self)
         self._processes.append(process)
-        self.after(0, process.switch, *arguments)
+        self.after(0, process.switch, process.ended, do, arguments)
         return process
+
+    @staticmethod
+    def _carry_out(ended: "Signal", do: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        do(*arguments)
+        ended.set()
 
     def sleep(self, seconds: float) -> None:
         """Let the process that calls it sleep."""
@@ -92,8 +100,7 @@ class Clock:
         if getcurrent() is self._hub:
             self.run(done=lambda: process.dead)
             return
-        while not process.dead:
-            self.sleep(0.5)
+        process.ended.wait(inf)
 
     def close(self) -> None:
         """Collect the processes that never ended."""
@@ -128,9 +135,10 @@ class Signal:
         if self.is_set or clock.now >= until:
             return self.is_set
         self._waiting.append(process)
-        timer = clock.at(until, self._wake, process)
+        timer = clock.at(until, self._wake, process) if until < inf else None
         clock._hub.switch()
-        timer.cancel()
+        if timer is not None:
+            timer.cancel()
         return self.is_set
 
     def _wake(self, process: Any) -> None:

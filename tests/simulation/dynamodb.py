@@ -26,7 +26,7 @@ class Table:
                 raise Refusal("ValidationException", "the simulation knows consistent reads only")
             item = self._items.get(parameters["Key"]["Id"]["S"])
             return {"Item": item} if item is not None else {}
-        key = (parameters.get("Key") or parameters.get("Item"))["Id"]["S"]
+        key = parameters["Key" if "Key" in parameters else "Item"]["Id"]["S"]
         known = self._items.get(key)
         if not holds(known, parameters):
             raise Refusal("ConditionalCheckFailedException", "The conditional request failed")

@@ -43,7 +43,7 @@ class Evs:
         self.outage_since: float | None = None
         self._numbers = 0
 
-    # --- truth -------------------------------------------------------------------------------------------------------
+    # --- truth ----------------------------------------------------------------------------------------------------
 
     def held(self, where: Where, vm_id: str) -> Row | None:
         """Return the row by which a VM is held."""
@@ -54,7 +54,7 @@ class Evs:
         places = [where] if where else list(self.rows)
         return [row for place in places for row in self.rows.get(place, ()) if row.is_held]
 
-    # --- calls -------------------------------------------------------------------------------------------------------
+    # --- calls ----------------------------------------------------------------------------------------------------
 
     def check_place(self, where: Where) -> None:
         """Refuse what does not exist."""
@@ -138,16 +138,13 @@ class Evs:
             self._fail(row)
             return
         status = "AT_RISK" if self.outage_since is not None else self.unknown_status.get(row.vm_id, "CREATED")
-        self._change(row, status)
+        self._show(row, status)
 
     def _fail(self, row: Row) -> None:
-        row.change(
-            self._clock.now, self._lag(self.weather.lag_changed), "CREATE_FAILED",
-            ("UNSUPPORTED_GUEST_OS", f"The guest OS of {row.vm_id} is not supported"),
-        )  # fmt: skip
+        self._show(row, "CREATE_FAILED", ("UNSUPPORTED_GUEST_OS", f"The guest OS of {row.vm_id} is not supported"))
 
-    def _change(self, row: Row, status: str) -> None:
-        row.change(self._clock.now, self._lag(self.weather.lag_changed), status)
+    def _show(self, row: Row, status: str, error: tuple[str, str] | None = None) -> None:
+        row.change(self._clock.now, self._lag(self.weather.lag_changed), status, error)
 
     def delete(self, where: Where, vm_ids: list[str], by: str) -> list[Row]:
         """Take DeleteEntitlement: all VMs of a call, or none."""
@@ -164,7 +161,9 @@ class Evs:
             self._refuse(stuck[:1], "can't be processed at the moment", weather.refusal)
         absent = [vm_id for vm_id in vm_ids if not rows[vm_id]]
         if weather.failed_delete_refused:
-            absent += [vm_id for vm_id in vm_ids if rows[vm_id] and all(row.status == "CREATE_FAILED" for row in rows[vm_id])]
+            absent += [
+                vm_id for vm_id in vm_ids if rows[vm_id] and all(row.status == "CREATE_FAILED" for row in rows[vm_id])
+            ]
         if absent and weather.absent_answer != "taken":
             how = "message" if weather.absent_answer == "named" else weather.absent_answer
             self._refuse(absent, "has no entitlement", how)
@@ -188,7 +187,7 @@ class Evs:
     def _lag(self, most: float) -> float:
         return self._random.choice([0.0, 1.0, self._random.random()]) * most if most else 0.0
 
-    # --- by hand, and by itself ----------------------------------------------------------------------------------------
+    # --- by hand, and by itself -----------------------------------------------------------------------------------
 
     def entitle_by_hand(self, where: Where, vm_id: str, status: str = "CREATED") -> bool:
         """Let somebody else entitle a VM; False where it is held, or where nobody could tell whose it is."""
@@ -222,7 +221,7 @@ class Evs:
         row = self.held(where, vm_id)
         if row is not None and row.status != "CREATING":
             self._story(f"EVS: {vm_id} is {status}")
-            self._change(row, status)
+            self._show(row, status)
 
     def lose_connector(self, seconds: float) -> None:
         """Let the connector be out of reach: all is AT_RISK, and removed after 8 hours, until it is back."""
@@ -232,7 +231,7 @@ class Evs:
         self._story(f"EVS: the connector is out of reach for {seconds:.0f} s")
         for row in self.all_held():
             if row.status == "CREATED":
-                self._change(row, "AT_RISK")
+                self._show(row, "AT_RISK")
         if seconds > GRACE:
             self._clock.at(began + GRACE, self._take_away)
         self._clock.after(seconds, self._restore)
@@ -241,11 +240,11 @@ class Evs:
         self._story("EVS: 8 hours out of reach, what was AT_RISK is removed")
         for row in self.all_held():
             if row.status == "AT_RISK":
-                self._change(row, "ENTITLEMENT_REMOVED")
+                self._show(row, "ENTITLEMENT_REMOVED")
 
     def _restore(self) -> None:
         self.outage_since = None
         self._story("EVS: the connector is back")
         for row in self.all_held():
             if row.status in ("AT_RISK", "ENTITLEMENT_REMOVED"):
-                self._change(row, "CREATED")
+                self._show(row, "CREATED")

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .rows import Row
 from .declared import Declared
+from .rows import Row
 
 if TYPE_CHECKING:
     from .requests import Request
@@ -51,8 +51,11 @@ class Facts:
             odd=frozenset(vm_id for vm_id, row in rows.items() if row.status not in KNOWN),
             refused=frozenset(world.evs.bad.keys() & declared.vm_ids - known),
             trouble=-1 if world.is_troubled else world.troubles,
-            is_shadowed=any(_is_shadow(row, stack.name, world.clock.now) for row in world.evs.history
-                            if row.where == declared.where and row.vm_id in declared.vm_ids),
+            is_shadowed=any(
+                _is_shadow(row, stack.name, world.clock.now)
+                for row in world.evs.history
+                if row.where == declared.where and row.vm_id in declared.vm_ids
+            ),
             is_given_back=any((declared.where, vm_id) in stack.given_back for vm_id in declared.vm_ids),
             others=-1 if world.others_are_busy(stack) else world.operations_of_others(stack),
         )

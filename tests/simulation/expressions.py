@@ -7,7 +7,7 @@ from .errors import Refusal
 
 Item = dict[str, Any]
 _PATH = r"[A-Za-z_#][\w#]*(?:\.[A-Za-z_#][\w#]*)?"
-_CONDITIONS = re.compile(rf"\s+AND\s+", re.IGNORECASE)
+_CONDITIONS = re.compile(r"\s+AND\s+", re.IGNORECASE)
 _EXISTS = re.compile(rf"attribute_(not_)?exists\s*\(\s*({_PATH})\s*\)", re.IGNORECASE)
 _COMPARES = re.compile(rf"({_PATH})\s*(=|<>)\s*(:\w+)")
 _CLAUSES = re.compile(r"\b(SET|REMOVE)\b")
@@ -71,7 +71,9 @@ def _set(item: Item, path: list[str], value: Any) -> None:
     elif path[0] in item and "M" in item[path[0]]:
         item[path[0]]["M"][path[1]] = value
     else:
-        raise Refusal("ValidationException", "The document path provided in the update expression is invalid for update")
+        raise Refusal(
+            "ValidationException", "The document path provided in the update expression is invalid for update"
+        )
 
 
 def _remove(item: Item, path: list[str]) -> None:
@@ -80,4 +82,6 @@ def _remove(item: Item, path: list[str]) -> None:
     elif path[0] in item and "M" in item[path[0]]:
         item[path[0]]["M"].pop(path[1], None)
     else:
-        raise Refusal("ValidationException", "The document path provided in the update expression is invalid for update")
+        raise Refusal(
+            "ValidationException", "The document path provided in the update expression is invalid for update"
+        )

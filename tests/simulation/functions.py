@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from greenlet import GreenletExit, getcurrent
+from greenlet import GreenletExit, getcurrent  # type: ignore[import-untyped]
 
 from .clock import Event, Process
 
@@ -103,7 +103,7 @@ class Invocation:
             self.world.handler(json.loads(self.payload), self, SimulatedPlatform(self))
         except GreenletExit:
             return
-        except Exception as error:  # noqa: BLE001 - what the handler raises, Lambda sees
+        except BaseException as error:  # noqa: BLE001 - what the handler raises, Lambda sees
             self._end(f"raises {type(error).__name__}: {error}")
             self._retry()
         else:

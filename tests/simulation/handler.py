@@ -7,7 +7,7 @@ import itertools
 from typing import Any
 from uuid import UUID
 
-from greenlet import getcurrent
+from greenlet import getcurrent  # type: ignore[import-untyped]
 
 from lambda_handler.invocation import run as _run
 from lambda_handler.ledger import fence

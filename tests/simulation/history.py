@@ -114,7 +114,9 @@ def _background(random: Random, seed: str) -> Step:
     after = round(random.choice([0.0, 1.0, 10.0, 100.0]) * random.random(), 2)
     vm_id, lot = random.choice(POOL), random.random()
     if lot < 0.45:
-        status = random.choice(["CREATED", "CREATED", "CREATED", "CREATING", "AT_RISK", "ENTITLEMENT_REMOVED", *TOMORROW])
+        status = random.choice(
+            ["CREATED", "CREATED", "CREATED", "CREATING", "AT_RISK", "ENTITLEMENT_REMOVED", *TOMORROW]
+        )
         return Step("by_hand", seed, {"after": after, "vm": vm_id, "status": status})
     if lot < 0.6:
         return Step("removed_by_hand", seed, {"after": after, "vm": vm_id})
@@ -126,5 +128,7 @@ def _background(random: Random, seed: str) -> Step:
         return Step("connector", seed, {"after": after, "seconds": random.choice([60.0, 900.0, 9 * 3600.0])})
     if lot < 0.93:
         service = random.choice(["evs", "evs", "dynamodb", "cloudformation"])
-        return Step("outage", seed, {"after": after, "service": service, "seconds": random.choice([20.0, 150.0, 600.0])})
+        return Step(
+            "outage", seed, {"after": after, "service": service, "seconds": random.choice([20.0, 150.0, 600.0])}
+        )
     return Step("stuck", seed, {"after": after, "vm": vm_id, "seconds": random.choice([30.0, 300.0, 4000.0])})

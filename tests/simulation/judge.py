@@ -39,7 +39,7 @@ class Judge:
         stack = self._world.stacks[by]
         if row.vm_id in stack.declared(row.where):
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which it declares")
-        elif row.vm_id in stack.retained.get(row.where, set()):
+        elif row.vm_id in stack.retained.get(row.where, set()) and (row.where, row.vm_id) not in stack.ambiguous:
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which was retained")
 
     def answered(self, request: Request, answer: dict[str, Any]) -> None:
@@ -49,9 +49,9 @@ class Judge:
             return
         if not physical_id:
             self.violation(f"{request}: the answer has no PhysicalResourceId")
-        if request.type != "Create" and status == "FAILED" or request.type == "Delete":
-            if physical_id != request.physical_id:
-                self.violation(f"{request}: answered {physical_id} for {request.physical_id}")
+        must_stay = request.type == "Delete" or (request.type == "Update" and status == "FAILED")
+        if must_stay and physical_id != request.physical_id:
+            self.violation(f"{request}: answered {physical_id} for {request.physical_id}")
         if status not in allowed(request):
             expected = " or ".join(sorted(allowed(request)))
             self.violation(f"{request}: answered {status}, expected {expected}: {answer.get('Reason', '')}")
@@ -69,14 +69,18 @@ class Judge:
             if (row is None or row.status == "CREATING") and not by_hand:
                 self.violation(f"{request}: SUCCESS, and {vm_id} is {row.status if row else 'not entitled'}")
 
-    # --- at rest -------------------------------------------------------------------------------------------------------
+    # --- at rest --------------------------------------------------------------------------------------------------
 
     def rest(self, stack: Stack) -> None:
         """Judge what a stack has left, once all is settled and calm."""
         for row in self._world.evs.all_held():
             if row.maker != stack.name and stack.name not in row.adopters:
                 continue
-            if row.vm_id not in stack.protected(row.where) and not stack.is_denied:
+            vm = (row.where, row.vm_id)
+            may_be_given_back = vm in stack.ambiguous or (
+                stack.is_unsure and (stack.name in row.adopters or vm in stack.ever_retained)
+            )
+            if row.vm_id not in stack.protected(row.where) and not stack.is_denied and not may_be_given_back:
                 whose = "made" if row.maker == stack.name else "adopted"
                 self.violation(f"{stack.name} has left {row.vm_id}, which it {whose}: {row.status}, paid for")
         for one in stack.believed.values():
@@ -106,7 +110,7 @@ class Judge:
         if request.last_change > request.deadline + LAST_CHANGE:
             late = request.last_change - request.deadline
             self.violation(f"{request} changes something {late:.0f} s after its deadline")
-        if request.overtaken or request.excuses & UNANSWERED or request.stack.is_gone and not request.bodies:
+        if request.overtaken or request.excuses & UNANSWERED or (request.stack.is_gone and not request.bodies):
             return
         if not request.bodies:
             self.violation(f"{request} was never answered")

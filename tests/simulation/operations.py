@@ -5,86 +5,19 @@ depends on anything.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from random import Random
-from typing import Any
+from functools import partial
 
-from .clock import Process, Signal, any_of
+from .clock import Signal
 from .declared import Properties
-from .requests import Request
-from .stacks import Resource, Stack, Template
-
-#: CloudFormation tries a Delete in clean-up so often, then skips it.
-TRIES = 3
+from .operation_requests import Requests
+from .operation_requests import Ways as Ways
+from .stacks import Resource, Template
 
 
-@dataclass(frozen=True)
-class Ways:
-    """How an operation goes.
-
-    Attributes:
-        fails_after: a neighbour fails after so many seconds, or once all else is done if that is earlier; None: never.
-        fails_last: the neighbour fails once all else is done.
-        rolls_back: on failure; else the stack stays as it is (rollback off).
-        updates_back: in a rollback, an Update back goes before the Delete of what had succeeded.
-        skips: what fails while rolling back is skipped.
-    """
-
-    fails_after: float | None = None
-    fails_last: bool = False
-    rolls_back: bool = True
-    updates_back: bool = False
-    skips: bool = False
-
-
-class Operation:
+class Operation(Requests):
     """One operation of one stack."""
 
-    def __init__(self, stack: Stack, ways: Ways, seed: str) -> None:
-        self.stack = stack
-        self.world = stack.world
-        self.ways = ways
-        self._seed = seed
-        self._random = Random(f"{seed}/operation")
-        self._cancel = Signal(self.world.clock)
-        self.requests: list[Request] = []
-        self.reason = ""
-        self._template = Template({})
-
-    # --- requests ------------------------------------------------------------------------------------------------------
-
-    def send(
-        self, kind: str, resource: Resource, physical_id: str | None, properties: Properties, old: Properties | None = None
-    ) -> Request:
-        """Issue a request."""
-        stack = self.stack
-        request = Request(
-            stack, kind, resource.logical_id, physical_id, properties, old, f"{self._seed}/{len(self.requests)}"
-        )
-        stack.issue(request)
-        self.requests.append(request)
-        return request
-
-    def await_answer(self, request: Request, *, may_be_cancelled: bool = False) -> dict[str, Any] | None:
-        """Wait for an answer; None where it did not come, or CloudFormation waits no more."""
-        signals = [request.answered, self._cancel] if may_be_cancelled else [request.answered]
-        any_of(self.world.clock, signals).wait(request.deadline)
-        if request.answered.is_set:
-            return request.answer
-        self.world.story("stack", self.stack.name, f"waits no more for {request}")
-        return None
-
-    def at_once(self, jobs: list[Callable[[], None]]) -> None:
-        """Do several things at once."""
-        processes: list[Process] = []
-        for job in jobs:
-            processes.append(self.world.clock.spawn(job))
-            if not self.world.weather.same_second:
-                self.world.clock.sleep(self._random.random())
-        for process in processes:
-            self.world.clock.wait_for(process)
-
-    # --- deploying -----------------------------------------------------------------------------------------------------
+    # --- deploying ------------------------------------------------------------------------------------------------
 
     def deploy(self, template: Template) -> None:
         """Create or update the stack."""
@@ -94,6 +27,7 @@ class Operation:
         for resource in stack.resources.values():
             if stack.status.endswith("_COMPLETE"):
                 resource.stable = (resource.physical_id, resource.properties)
+                resource.stable_retain = resource.retain
         stack.reach("CREATE_IN_PROGRESS" if is_new else "UPDATE_IN_PROGRESS")
         self.is_well = True
         if ways.fails_after is not None and not ways.fails_last:
@@ -106,6 +40,9 @@ class Operation:
                 self.world.clock.sleep(self._random.random() * 30)
             self._fail("a neighbour failed")
         self._is_over = True
+        if not self.world.weather.dated_urls:
+            # Undated requests count in the order in which they reach the ledger: let the older one be there.
+            self.world.clock.sleep(3.0)
         if self.is_well:
             self._succeed(template, is_new=is_new)
         elif not ways.rolls_back:
@@ -130,9 +67,9 @@ class Operation:
         for logical_id, properties in template.resources.items():
             resource = self.stack.resources.get(logical_id)
             if resource is None or resource.status == "CREATE_FAILED":
-                jobs.append(lambda lid=logical_id, given=properties: self._create(lid, given))  # type: ignore[misc]
+                jobs.append(partial(self._create, logical_id, properties))
             elif resource.properties != properties or resource.status == "UPDATE_FAILED":
-                jobs.append(lambda one=resource, given=properties: self._update(one, given))  # type: ignore[misc]
+                jobs.append(partial(self._update, resource, properties))
         return jobs
 
     def _create(self, logical_id: str, properties: Properties) -> None:
@@ -172,6 +109,7 @@ class Operation:
             resource.former.append((resource.physical_id, resource.properties))
         resource.physical_id, resource.properties = physical_id, properties
         resource.status, resource.tried = "UPDATE_COMPLETE", None
+        resource.retain = self._template.retain.get(resource.logical_id, "")
         self.stack.believe(resource.logical_id, physical_id, properties)
 
     def _succeed(self, template: Template, *, is_new: bool) -> None:
@@ -191,6 +129,7 @@ class Operation:
                 doomed.append((resource, resource.physical_id, resource.properties))
                 if resource.retain == "property":
                     stack.keep(resource.properties)
+        stack.keep_and_delete([given for resource, _, given in doomed if resource.retain != "property"])
         for resource in stack.resources.values():
             resource.retain = template.retain.get(resource.logical_id, "")
             resource.stable = (resource.physical_id, resource.properties)
@@ -205,41 +144,7 @@ class Operation:
         self._clean_up(doomed)
         stack.reach("UPDATE_COMPLETE")
 
-    def _skip(self, resource: Resource) -> None:
-        """Leave a retained resource's entitlements."""
-        stack = self.stack
-        stack.keep(resource.properties)
-        stack.release(resource.logical_id, resource.physical_id)
-        stack.note(resource, resource.physical_id, "DELETE_SKIPPED")
-
-    def _clean_up(self, doomed: list[tuple[Resource, str, Properties]], tries: int = TRIES) -> bool:
-        outcomes: list[bool] = []
-        self.at_once([lambda one=one: outcomes.append(self._delete(*one, tries)) for one in doomed])  # type: ignore[misc]
-        return all(outcomes)
-
-    def _delete(self, resource: Resource, physical_id: str, properties: Properties, tries: int) -> bool:
-        stack, logical_id = self.stack, resource.logical_id
-        is_whole = physical_id == resource.physical_id
-        for number in range(tries):
-            if number:
-                self.world.clock.sleep(5.0)
-            if is_whole:
-                resource.status = "DELETE_IN_PROGRESS"
-            stack.note(resource, physical_id, "DELETE_IN_PROGRESS")
-            answer = self.await_answer(self.send("Delete", resource, physical_id, properties))
-            if answer is not None and answer["Status"] == "SUCCESS":
-                stack.note(resource, physical_id, "DELETE_COMPLETE")
-                if is_whole and stack.resources.get(logical_id) is resource:
-                    del stack.resources[logical_id]
-                return True
-            stack.note(resource, physical_id, "DELETE_FAILED")
-        if is_whole:
-            resource.status = "DELETE_FAILED"
-            if tries == TRIES and stack.resources.get(logical_id) is resource:
-                del stack.resources[logical_id]
-        return False
-
-    # --- rolling back --------------------------------------------------------------------------------------------------
+    # --- rolling back ---------------------------------------------------------------------------------------------
 
     def _undo_creation(self) -> None:
         stack = self.stack
@@ -274,13 +179,14 @@ class Operation:
             stack.give_back(resource.tried or {})
         stack.reach("UPDATE_ROLLBACK_IN_PROGRESS")
         back: list[bool] = []
-        self.at_once([lambda one=one: back.append(self._return(one)) for one in returning])  # type: ignore[misc]
+        self.at_once([partial(self._return, one, back) for one in returning])
         if not all(back) and not self.ways.skips:
             stack.reach("UPDATE_ROLLBACK_FAILED")
             return
         for resource in stack.resources.values():
             if resource.stable is not None:
                 resource.physical_id, resource.properties = resource.stable
+                resource.retain = resource.stable_retain
                 resource.former, resource.tried, resource.status = [], None, "UPDATE_COMPLETE"
         stack.reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")
         self._clean_up(doomed)
@@ -290,23 +196,23 @@ class Operation:
     def _has_changed(resource: Resource) -> bool:
         return resource.tried is not None or resource.stable != (resource.physical_id, resource.properties)
 
-    def _return(self, resource: Resource) -> bool:
+    def _return(self, resource: Resource, back: list[bool]) -> None:
         """Send the Update back, if there is to be one."""
         assert resource.stable is not None
         stable_id, stable_properties = resource.stable
         must = resource.tried is not None or resource.physical_id == stable_id
         if not must and not self.ways.updates_back:
-            return True
+            return
         old = resource.tried or resource.properties
         answer = self.await_answer(self.send("Update", resource, resource.physical_id, stable_properties, old))
         if answer is None or answer["Status"] != "SUCCESS":
             resource.tried = resource.tried or resource.properties
-            return False
+            back.append(False)
+            return
         if answer["PhysicalResourceId"] != stable_id:
             self.world.judge.violation(f"the Update back of {resource.logical_id} answers another id than before")
-        return True
 
-    # --- deleting ------------------------------------------------------------------------------------------------------
+    # --- deleting -------------------------------------------------------------------------------------------------
 
     def delete(self) -> None:
         """Delete the stack."""
@@ -314,15 +220,17 @@ class Operation:
         doomed: list[tuple[Resource, str, Properties]] = []
         for resource in list(stack.resources.values()):
             doomed += [(resource, *one) for one in resource.former]
-            if resource.retain == "attribute" and resource.status != "CREATE_FAILED":
+            is_live = (resource.logical_id, resource.physical_id) in stack.believed
+            if resource.retain == "attribute" and is_live:
                 self._skip(resource)
                 del stack.resources[resource.logical_id]
                 continue
             doomed.append((resource, resource.physical_id, resource.properties))
-            if resource.retain == "property" and resource.status != "CREATE_FAILED":
+            if resource.retain == "property" and is_live:
                 stack.keep(resource.properties)
         for resource, physical_id, _ in doomed:
             stack.release(resource.logical_id, physical_id)
+        stack.keep_and_delete([given for resource, _, given in doomed if resource.retain != "property"])
         stack.reach("DELETE_IN_PROGRESS")
         if self._clean_up(doomed, 1):
             stack.reach("DELETE_COMPLETE")

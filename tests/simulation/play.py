@@ -1,6 +1,6 @@
 """Plays a history in a world of its own, and tells what it has violated.
 
-Owns how steps become stack operations and events, which steps make no sense at a moment and are passed over, and the
+Owns how steps become stack operations, which steps make no sense at a moment and are passed over, and the
 end: all grows calm, each stack is put to rest, and is judged.
 """
 
@@ -11,10 +11,10 @@ from typing import Any
 from .clock import Process
 from .history import BAD, History, Step
 from .operations import Operation, Ways
-from .rows import BY_HAND
+from .people import People
 from .stacks import Stack, Template
 from .weather import Weather
-from .world import CONNECTOR, ENVIRONMENT, HERE, OTHER_CONNECTOR, World
+from .world import CONNECTOR, ENVIRONMENT, OTHER_CONNECTOR, World
 
 #: A stack that failed to go is deleted again so often.
 DELETIONS = 3
@@ -53,10 +53,10 @@ class Player:
         self._history = history
         self.world = World(history.seed, Weather(**history.weather))
         self.world.evs.bad.update(BAD)
+        self._people = People(self.world)
         self._generations = 0
         self._stacks = [self._new(given) for given in history.stacks]
         self._running: dict[str, Process] = {}
-        self._backups: dict[str, Any] = {}
 
     def _new(self, given: dict[str, Any]) -> Stack:
         self._generations += 1
@@ -65,12 +65,13 @@ class Player:
     def play(self) -> None:
         """Play it to its end."""
         for step in self._history.steps:
-            getattr(self, f"_{step.kind}")(step)
+            if not self._people.does(step):
+                getattr(self, f"_{step.kind}")(step)
             if self.world.judge.violations:
                 return
         self._end()
 
-    # --- operations ----------------------------------------------------------------------------------------------------
+    # --- operations -----------------------------------------------------------------------------------------------
 
     def _stack(self, number: int) -> Stack:
         stack = self._stacks[number]
@@ -147,8 +148,10 @@ class Player:
             return
         stack.has_lost_ledger = True
         self.world.story("stack", stack.name, "has lost its ledger:", how)
-        if how == "older" and stack.name in self._backups:
-            stack.table.restore(self._backups[stack.name])
+        logical_ids, backup = stack.backups[0] if stack.backups else (set[str](), {})
+        # What a restored ledger says of resources that have left since, and what was done by hand, nobody can tell.
+        if how == "older" and logical_ids == set(stack.resources) and not self.world.evs.touched_by_hand:
+            stack.table.restore(backup)
         elif how == "gone":
             stack.table.is_gone = True
         else:
@@ -160,61 +163,7 @@ class Player:
         declared = [(one.where, vm_id) for one in stack.believed.values() for vm_id in one.vm_ids]
         return {(row.where, row.vm_id) for row in held} == set(declared) and len(set(declared)) == len(declared)
 
-    # --- what others do ------------------------------------------------------------------------------------------------
-
-    def _by_hand(self, step: Step) -> None:
-        given = step.given
-        self.world.after(given["after"], self._entitle, given["vm"], given["status"])
-
-    def _entitle(self, vm_id: str, status: str) -> None:
-        if vm_id not in self._removed:
-            self.world.evs.entitle_by_hand(HERE, vm_id, status)
-
-    @property
-    def _removed(self) -> set[str]:
-        """VMs that somebody else has removed from a stack: the ledger takes a new entitlement of them for its own."""
-        rows = self.world.evs.history
-        return {row.vm_id for row in rows if row.ended_by == BY_HAND and row.maker != BY_HAND}
-
-    def _removed_by_hand(self, step: Step) -> None:
-        self.world.after(step.given["after"], self.world.evs.remove_by_hand, HERE, step.given["vm"])
-
-    def _status(self, step: Step) -> None:
-        self.world.after(step.given["after"], self._change, step.given)
-
-    def _change(self, given: dict[str, Any]) -> None:
-        world, vm_id = self.world, given["vm"]
-        world.note_trouble(given["seconds"] + 130)
-        world.evs.set_status(HERE, vm_id, given["status"])
-        world.after(given["seconds"], self._heal, vm_id, given["status"])
-
-    def _heal(self, vm_id: str, status: str) -> None:
-        row = self.world.evs.held(HERE, vm_id)
-        if row is not None and row.status == status:
-            self.world.evs.set_status(HERE, vm_id, "CREATED")
-
-    def _connector(self, step: Step) -> None:
-        self.world.after(step.given["after"], self._lose_connector, step.given["seconds"])
-
-    def _lose_connector(self, seconds: float) -> None:
-        if seconds > 8 * 3600:
-            self.world.note_trouble(seconds + 130)
-        self.world.evs.lose_connector(seconds)
-
-    def _outage(self, step: Step) -> None:
-        self.world.after(step.given["after"], self.world.outage, step.given["service"], step.given["seconds"])
-
-    def _stuck(self, step: Step) -> None:
-        self.world.after(step.given["after"], self._stick, step.given["vm"], step.given["seconds"])
-
-    def _stick(self, vm_id: str, seconds: float) -> None:
-        world = self.world
-        world.note_trouble(seconds)
-        world.story("EVS:", f"the deletion of {vm_id} is refused for {seconds:.0f} s")
-        world.evs.stuck.add(vm_id)
-        world.after(seconds, world.evs.stuck.discard, vm_id)
-
-    # --- the end -------------------------------------------------------------------------------------------------------
+    # --- the end --------------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
         world, random = self.world, Random(f"{self._history.seed}/end")
@@ -229,7 +178,11 @@ class Player:
             seed = f"{self._history.seed}/end/{number}"
             if stack.status and random.random() < 0.6 and not stack.has_lost_ledger:
                 self._go_on(stack, seed)
-            if stack.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE") or random.random() < 0.7 or stack.has_lost_ledger:
+            if (
+                stack.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+                or random.random() < 0.7
+                or stack.has_lost_ledger
+            ):
                 self._remove(stack, seed)
         world.settle()
         for stack in world.stacks.values():

@@ -3,7 +3,7 @@
 Owns what CloudFormation believes declared. `operations.py` carries out what users ask for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from .rows import Where, moment
 
 if TYPE_CHECKING:
     from .world import World
+
 
 @dataclass
 class Resource:
@@ -38,6 +39,7 @@ class Resource:
     stable: tuple[str, Properties] | None = None
     tried: Properties | None = None
     retain: str = ""
+    stable_retain: str = ""
 
 
 @dataclass
@@ -61,13 +63,17 @@ class Root:
 class Stack:
     """One stack with its function and its ledger's table."""
 
-    def __init__(self, world: "World", name: str, *, nested: bool = False, function_timeout: float | None = None) -> None:
+    def __init__(
+        self, world: "World", name: str, *, nested: bool = False, function_timeout: float | None = None
+    ) -> None:
         self.world = world
         self.name = name
         self.id = f"arn:aws:cloudformation:us-east-1:000000000000:stack/{name}/{name}"
         self.root = Root(f"{name}-root") if nested else None
         self.function = Function(world, f"{name}-provider", function_timeout or world.weather.function_timeout)
         self.table = Table()
+        #: Logical ids and ledger after the last operations that ended well.
+        self.backups: list[tuple[set[str], dict[str, Any]]] = []
         self.status = ""
         self.events: list[dict[str, Any]] = []
         self.resources: dict[str, Resource] = {}
@@ -77,6 +83,11 @@ class Stack:
         self.given_back: set[tuple[Where, str]] = set()
         self.requests: list[Request] = []
         self.is_denied = False
+        #: CloudFormation could not be asked for a while: what was adopted or retained may have been given back.
+        self.is_unsure = False
+        #: VMs that one resource retained in the operation in which another that declared them, too, was deleted.
+        self.ambiguous: set[tuple[Where, str]] = set()
+        self.ever_retained: set[tuple[Where, str]] = set()
         self.has_lost_ledger = False
         #: Operations that have begun, and those of them that are under way.
         self.operations = 0
@@ -94,10 +105,12 @@ class Stack:
                 self.world.clock.sleep(max(self.requests[-1].issued_at + 1.5 - self.world.clock.now, 0.0))
             operation(*arguments)
             self.under_way -= 1
+            if self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+                self.backups = [*self.backups, (set(self.resources), self.table.backup())][-2:]
 
         return self.world.clock.spawn(carry_out)
 
-    # --- what it believes ------------------------------------------------------------------------------------------------
+    # --- what it believes -----------------------------------------------------------------------------------------
 
     def declared(self, where: Where) -> set[str]:
         """Return the VMs that CloudFormation relies on at a place."""
@@ -117,6 +130,12 @@ class Stack:
         retained = self.retained.get(declared.where, set())
         self.given_back |= {(declared.where, vm_id) for vm_id in declared.vm_ids & retained}
 
+    def keep_and_delete(self, doomed: Iterable[Properties]) -> None:
+        """Note VMs that are retained and deleted by one operation: whether they stay, nobody has said."""
+        for one in map(Declared.by, doomed):
+            both = one.vm_ids & self.retained.get(one.where, set())
+            self.ambiguous |= {(one.where, vm_id) for vm_id in both}
+
     def release(self, logical_id: str, physical_id: str) -> None:
         """Rely on an id no more."""
         self.believed.pop((logical_id, physical_id), None)
@@ -125,9 +144,10 @@ class Stack:
         """Leave entitled what a retained resource declares."""
         declared = Declared.by(properties)
         self.retained.setdefault(declared.where, set()).update(declared.vm_ids)
+        self.ever_retained |= {(declared.where, vm_id) for vm_id in declared.vm_ids}
 
     def completed(self) -> None:
-        """Note that an operation can't be rolled back any more: what it adopted is its own, what it found retained too."""
+        """Note that an operation can't be rolled back any more: what it took over is its own."""
         evs = self.world.evs
         for one in self.believed.values():
             self.retained.get(one.where, set()).difference_update(one.vm_ids)
@@ -154,16 +174,17 @@ class Stack:
             invocation.kill("its function is deleted")
         self.is_gone = self.table.is_gone = True
 
-    # --- statuses and events -----------------------------------------------------------------------------------------------
+    # --- statuses and events --------------------------------------------------------------------------------------
 
     def reach(self, status: str, root: str | None = None) -> None:
         """Let the stack, and the one that it is nested in, reach a status."""
         self.status = status
         self.world.story("stack", self.name, status)
         self._event(self.events, self.name, self.id, "AWS::CloudFormation::Stack", status)
-        if self.root is not None and (root := root or status) != self.root.status:
-            self.root.status = root
-            self._event(self.root.events, self.root.name, self.root.id, "AWS::CloudFormation::Stack", root)
+        of_root = root or status
+        if self.root is not None and of_root != self.root.status:
+            self.root.status = of_root
+            self._event(self.root.events, self.root.name, self.root.id, "AWS::CloudFormation::Stack", of_root)
 
     def note(self, resource: Resource, physical_id: str, status: str) -> None:
         """Note an event of a resource."""
@@ -182,7 +203,7 @@ class Stack:
             }
         )
 
-    # --- what CloudFormation's API says ------------------------------------------------------------------------------------
+    # --- what CloudFormation's API says ---------------------------------------------------------------------------
 
     def describe(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Answer one of the three calls of the function."""

@@ -15,15 +15,15 @@ class Story:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._began = clock.now
-        self._facts: list[tuple[float, tuple[Any, ...]]] = []
+        self.facts: list[tuple[float, tuple[Any, ...]]] = []
 
     def __call__(self, *fact: Any) -> None:
         """Note a fact."""
-        self._facts.append((self._clock.now, fact))
+        self.facts.append((self._clock.now, fact))
 
     def tell(self) -> str:
         """Return the story."""
-        return "\n".join(f"{when - self._began:10.2f} s  {self._line(*fact)}" for when, fact in self._facts)
+        return "\n".join(f"{when - self._began:10.2f} s  {self._line(*fact)}" for when, fact in self.facts)
 
     def _line(self, kind: str, *fact: Any) -> str:
         if kind == "call":

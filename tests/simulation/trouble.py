@@ -117,14 +117,12 @@ class Trouble:
 
     def _evs(self, operation: str, random: Random, *, may_be_lost: bool) -> Fate:
         weather, lot = self.weather, random.random()
-        for rate, make in (
-            (weather.throttled, lambda: throttled(weather.asks_to_wait if random.random() < 0.3 else 0)),
-            (weather.errors, lambda: internal_error(None)),
-            (weather.broken, unreachable),
-        ):
-            lot -= rate
-            if lot < 0:
-                return make()
+        if (lot := lot - weather.throttled) < 0:
+            return throttled(weather.asks_to_wait if random.random() < 0.3 else 0)
+        if (lot := lot - weather.errors) < 0:
+            return internal_error(None)
+        if lot - weather.broken < 0:
+            return unreachable()
         if operation in READS:
             if random.random() < weather.not_found_once:
                 return not_found(self.environment_id)

@@ -17,7 +17,6 @@ from .evs_list import Listing
 from .functions import CAPTURE, Handler, Invocation
 from .handler import run
 from .judge import Judge
-
 from .requests import Request
 from .rows import Where
 from .stacks import Stack
@@ -68,7 +67,7 @@ class World:
         logging.root.handlers[:] = self._root_handlers
         logging.root.setLevel(self._root_level)
 
-    # --- stacks --------------------------------------------------------------------------------------------------------
+    # --- stacks ---------------------------------------------------------------------------------------------------
 
     def stack(self, name: str = "", *, nested: bool = False, function_timeout: float | None = None) -> Stack:
         """Make a stack that does not exist yet: its first operation creates it."""
@@ -91,7 +90,7 @@ class World:
         """Tell whether an operation of another stack is under way."""
         return any(one.under_way for one in self.stacks.values() if one is not stack)
 
-    # --- time ----------------------------------------------------------------------------------------------------------
+    # --- time -----------------------------------------------------------------------------------------------------
 
     def run_for(self, seconds: float) -> None:
         """Let time pass."""
@@ -107,7 +106,7 @@ class World:
         self.clock.run(ends, done=lambda: all(not one.is_running for one in self.invocations))
         self.clock.run(self.clock.now + 400.0)
 
-    # --- trouble -------------------------------------------------------------------------------------------------------
+    # --- trouble --------------------------------------------------------------------------------------------------
 
     @property
     def is_troubled(self) -> bool:
@@ -121,8 +120,13 @@ class World:
 
     def outage(self, service: str, seconds: float) -> None:
         """Let a service be out of reach."""
+        if service == "dynamodb" and not self.weather.dated_urls:
+            return
         self.story("outage:", service, f"for {seconds:.0f} s")
         self.note_trouble(seconds + 1)
+        if service == "cloudformation":
+            for stack in self.stacks.values():
+                stack.is_unsure = True
         self.trouble.outages[service] = (self.clock.now, self.clock.now + seconds)
 
 

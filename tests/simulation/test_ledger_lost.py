@@ -1,0 +1,67 @@
+"""A ledger that is emptied, restored, deleted, or holds what can't be read."""
+
+import pytest
+
+from .scene import Scene, SceneStack, properties
+
+
+@pytest.mark.parametrize("then", ["delete", "update", "roll back"])
+def test_a_ledger_that_was_emptied(world: Scene, stack: SceneStack, then: str) -> None:
+    """The id of a set proves it: it is taken up again, and the request goes on."""
+    stack.declare(["vm-1", "vm-2"])
+    world.run_for(200)
+    stack.model.table.empty()
+    if then == "update":
+        stack.declare(["vm-2", "vm-3"])
+        assert world.entitled() == {"vm-2", "vm-3"}
+    elif then == "roll back":
+        stack.declare(["vm-2", "vm-3"], fails_after=5.0, fails_last=True)
+        assert world.entitled() == {"vm-1", "vm-2"}
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
+
+
+def test_a_ledger_that_was_restored_to_an_older_state(world: Scene, stack: SceneStack) -> None:
+    stack.declare(["vm-1"])
+    backup = stack.model.table.backup()
+    stack.declare(["vm-2"])
+    world.run_for(200)
+    stack.model.table.restore(backup)
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
+
+
+def test_without_its_table_a_create_fails_before_any_call(world: Scene, stack: SceneStack) -> None:
+    stack.model.table.is_gone = True
+    request = stack.issue("Create", ["vm-1"])
+    request.excuses.add("no table")
+    answer = stack.answer(request)
+    assert answer["Status"] == "FAILED"
+    assert "ledger" in answer["Reason"]
+    assert not world.calls("CreateEntitlement")
+
+
+def test_without_its_table_a_delete_falls_back_to_its_properties(world: Scene, stack: SceneStack) -> None:
+    stack.declare(["vm-1", "vm-2"])
+    world.run_for(200)
+    stack.model.table.is_gone = True
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
+
+
+@pytest.mark.parametrize("garbage", [b"garbage", b""])
+def test_a_ledger_that_cannot_be_read_says_so_and_changes_nothing(
+    world: Scene, stack: SceneStack, garbage: bytes
+) -> None:
+    stack.declare(["vm-1"])
+    world.run_for(2)
+    backup = stack.model.table.backup()
+    stack.model.table.restore({key: {**item, "Body": {"B": garbage}} for key, item in backup.items()})
+    request = stack.issue("Update", ["vm-1", "vm-2"], stack.physical_id, old=properties(["vm-1"]))
+    request.excuses.add("garbage")
+    answer = stack.answer(request)
+    assert answer["Status"] == "FAILED"
+    assert "ledger" in answer["Reason"]
+    assert "Nothing was changed" in answer["Reason"]
+    assert world.calls("CreateEntitlement") == [["vm-1"]]
+    stack.model.table.restore(backup)
