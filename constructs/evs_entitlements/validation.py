@@ -131,15 +131,17 @@ def vm_ids_as_given(value: object) -> VmIds:
     return VmIds(tuple(literals), (*tokens, *(each for each in wrong if isinstance(each, str))))
 
 
-def wrong_vm_ids(name: str, wrong: Sequence[object], count: int) -> str:
+def wrong_vm_ids(name: str, wrong: Sequence[object], count: int, places: Sequence[str] = ()) -> str:
     """Return the words for wrong VM ids: which, how many of how many, what they look like and what is due.
 
     Args:
         name: of the argument or context value that they came by.
         wrong: those that are wrong.
         count: of all.
+        places: where each of the wrong ones was, such as `line 3 of vms.txt`, or empty.
     """
-    named = ", ".join(shown(element) for element in wrong[:NAMED_VM_IDS])
+    placed = zip(wrong[:NAMED_VM_IDS], places or [""] * len(wrong), strict=False)
+    named = ", ".join(f"{shown(element)} in {place}" if place else shown(element) for element, place in placed)
     more = f" and {len(wrong) - NAMED_VM_IDS} more" if len(wrong) > NAMED_VM_IDS else ""
     too_long = any(isinstance(element, str) and len(element) > VM_ID_MAX_LENGTH for element in wrong)
     length = f" of at most {VM_ID_MAX_LENGTH} characters" if too_long else ""

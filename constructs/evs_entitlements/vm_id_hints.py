@@ -48,7 +48,7 @@ def hint(value: object) -> str:
 def _rewrite(value: str, parts: list[str], ids: list[str]) -> str:
     write = ", ".join(repr(each) for each in ids[:_SHOWN]) + (", ..." if len(ids) > _SHOWN else "")
     if len(ids) > 1:
-        return f"looks like {len(ids)} VM ids in one text: write {write}, each an element of its own"
+        return f"looks like {len(ids)} VM ids in one text: write {write}, each by itself"
     if _PREFIX.match(parts[0]):
         return f"looks like a VM's Id of PowerCLI or another tool: write {write}"
     if value.strip() != value or parts != [value]:

@@ -1,10 +1,12 @@
 """The app as a user deploys it: the real CLI and app.py, through a whole life."""
 
+from app_context import default_stack_name
 from demo.cdk import Done
 from demo.observed import changing_calls, failures, stack_status
 from tests.e2e.conftest import CONTEXT, Cloud
+from tests.e2e.stacks import ENVIRONMENT
 
-NAME = "EvsWindowsServerEntitlements"
+NAME = default_stack_name(ENVIRONMENT)
 
 
 def cdk(cloud: Cloud, command: str, *vm_ids: str, options: tuple[str, ...] = ()) -> Done:
