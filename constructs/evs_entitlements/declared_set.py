@@ -9,22 +9,22 @@ Constructs can be removed, and aspects can change them, until the CDK writes the
 of the declarations is asked for only then.
 """
 
-from collections.abc import Callable, Collection
-from typing import Any, cast
+from collections.abc import Collection
+from typing import cast
 
 import jsii
-from aws_cdk import CfnResource, IAnyProducer, IResolvable, IResolveContext, Lazy, RemovalPolicy, Stack
+from aws_cdk import CfnResource, IResolvable, IResolveContext, RemovalPolicy, Stack
 from constructs import Construct, IValidation
 
 from evs_entitlements import neighbourhood
-from evs_entitlements.declaration import Declaration, applied_policy, deletion_policy, still_declared
+from evs_entitlements.declaration import Declaration, still_declared
+from evs_entitlements.identity import identity, words
 from evs_entitlements.provider import Provider
+from evs_entitlements.set_resource import SetResource, later, template_word
 from evs_entitlements.settings import Settings
-from evs_entitlements.token_keys import digest, token_key
-from evs_entitlements.validation import CONNECTOR_ID, ENVIRONMENT_ID, VmIds, is_dynamic_reference, is_token
+from evs_entitlements.token_keys import token_key
+from evs_entitlements.validation import ENVIRONMENT_ID, VmIds
 
-#: Type of the custom resource. A contract: CloudFormation does not change the type of a resource.
-RESOURCE_TYPE = "Custom::EvsWindowsServerEntitlements"
 #: The event that CloudFormation is sure to hand to the function asynchronously, at most, in bytes: Lambda's limit for
 #: long. Lambda takes 1 MB of late, but what CloudFormation hands over is not documented.
 #: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -34,38 +34,6 @@ EVENT_BYTES = 256 * 1024
 EVENT_RESERVE_BYTES = 8 * 1024
 #: What VmIds may take. An Update carries them twice, in ResourceProperties and in OldResourceProperties.
 VM_IDS_BYTES = (EVENT_BYTES - EVENT_RESERVE_BYTES) // 2
-
-
-class SetResource(CfnResource):
-    """The custom resource itself: in the template as long as somebody declares something."""
-
-    def __init__(self, scope: Construct, is_declared: Callable[[], bool], properties: dict[str, Any]) -> None:
-        # The id of an L2's own resource: its logical id is that of the construct around it.
-        super().__init__(scope, "Default", type=RESOURCE_TYPE, properties=properties)
-        self._is_declared = is_declared
-        self.cfn_options.deletion_policy = self._initial = deletion_policy(RemovalPolicy.DESTROY)
-
-    def _should_synthesize(self) -> bool:
-        return self._is_declared()
-
-    def add_override(self, path: str, value: Any = None) -> None:
-        """Override what the template says, but for what would leave each VM that leaves the set entitled.
-
-        Raises:
-            ValueError: of DeletionPolicy or UpdateReplacePolicy.
-        """
-        if path in ("DeletionPolicy", "UpdateReplacePolicy"):
-            raise ValueError(f"{path}: got an override of {value!r}, expected none: use removal_policy")
-        super().add_override(path, value)
-
-    def render(self, attribute: str, produce: Callable[[], Any]) -> None:
-        """Have the template say what `produce` returns when it is written."""
-        super().add_override(attribute, _later(lambda _: produce()))
-
-    @property
-    def applied_policy(self) -> RemovalPolicy | None:
-        """What an aspect of the whole stack, or an escape hatch, has made of the removal policy."""
-        return applied_policy(self, self._initial)
 
 
 class DeclaredSet(Construct):
@@ -78,8 +46,8 @@ class DeclaredSet(Construct):
         Raises:
             RuntimeError: the function's code cannot be staged.
         """
-        environment_id, environment_part = _identity(stack, "environment_id", environment_id)
-        connector_id, connector_part = _identity(stack, "connector_id", connector_id)
+        environment_id, environment_part = identity(stack, "environment_id", environment_id)
+        connector_id, connector_part = identity(stack, "connector_id", connector_id)
         set_id = f"EvsEntitlements{environment_part}{connector_part}"
         found = stack.node.try_find_child(set_id)
         # The CDK's Python runtime keeps every object for ever, so that this is the very object made before.
@@ -90,7 +58,7 @@ class DeclaredSet(Construct):
         super().__init__(stack, set_id)
         self._stack = stack
         self._identity = {"EnvironmentId": environment_id, "ConnectorId": connector_id}
-        names = f"environment {_words(stack, environment_id)}, connector {_words(stack, connector_id)}"
+        names = f"environment {words(stack, environment_id)}, connector {words(stack, connector_id)}"
         self._label = f"{stack.node.path}, {names}"
         self._declarations: list[tuple[Declaration, Settings]] = []
         self._literals: set[str] = set()
@@ -100,17 +68,17 @@ class DeclaredSet(Construct):
             lambda: bool(self._declared()),
             {
                 "ServiceToken": self._provider.service_token,
-                "ServiceTimeout": _later(lambda _: self._settings().timeout_property()),
+                "ServiceTimeout": later(lambda _: self._settings().timeout_property()),
                 **self._identity,
-                "VmIds": _later(self._union),
-                "AdoptExisting": _later(lambda _: self._settings().adopt_existing),
+                "VmIds": later(self._union),
+                "AdoptExisting": later(lambda _: self._settings().adopt_existing),
                 # Also beside the template's DeletionPolicy, which CloudFormation does not update by itself.
-                "RemovalPolicy": _later(lambda _: self._removal_policy().name),
+                "RemovalPolicy": later(lambda _: self._removal_policy().name),
                 # So that a table that is replaced reaches the function as an Update, while the former table exists.
                 "LedgerTable": self._provider.ledger_table_name,
             },
         )
-        self.resource.render("DeletionPolicy", lambda: _template_word(self._removal_policy()))
+        self.resource.render("DeletionPolicy", lambda: template_word(self._removal_policy()))
         # A changed set is a replacement to CloudFormation. Retained, it would leave every VM that left the set
         # entitled and paid for. Overridden, since aspects such as RemovalPolicies set it for all resources.
         self.resource.render("UpdateReplacePolicy", lambda: "Delete")
@@ -269,17 +237,6 @@ class DeclaredSet(Construct):
         )
 
 
-@jsii.implements(IAnyProducer)
-class _Later:
-    """A value that is asked for each time that the template is written."""
-
-    def __init__(self, produce: Callable[[IResolveContext], Any]) -> None:
-        self._produce = produce
-
-    def produce(self, context: IResolveContext) -> Any:
-        return self._produce(context)
-
-
 @jsii.implements(IValidation)
 class _Check:
     """Called by the CDK after all aspects, before it writes the template."""
@@ -294,42 +251,6 @@ class _Check:
         return wrong
 
 
-def _later(produce: Callable[[IResolveContext], Any]) -> IResolvable:
-    return Lazy.uncached_any(cast(IAnyProducer, _Later(produce)))
-
-
 def _size(vm_ids: Collection[str]) -> int:
     """Return how many bytes VM ids take in an event; they are plain ASCII."""
     return len("[]") + sum(map(len, vm_ids)) + len(vm_ids) * len('"",')
-
-
-def _template_word(removal_policy: RemovalPolicy) -> str:
-    return "RetainExceptOnCreate" if removal_policy == RemovalPolicy.RETAIN else "Delete"
-
-
-def known_id(stack: Stack, value: str | IResolvable) -> str | IResolvable | None:
-    """Return an id whose text is known at synth, that of a Lazy included; None where it is a token."""
-    if not is_token(value):
-        return value
-    resolved = stack.resolve(value)
-    return None if isinstance(resolved, (dict, list)) or is_dynamic_reference(resolved) else resolved
-
-
-def _identity(stack: Stack, name: str, value: str) -> tuple[str, str]:
-    """Return an environment or connector id as the template gets it, and its part of the logical id.
-
-    A literal's part has 10 characters after its prefix, a token's 16 after another, so that neither is ever
-    taken for the other. A token that resolves to a string at synth (a Lazy) is that string. What a context lookup
-    gives before it is done is no id yet, and is treated as a token is.
-    """
-    prefix, pattern = ("Env", ENVIRONMENT_ID) if name == "environment_id" else ("Cnctr", CONNECTOR_ID)
-    known = known_id(stack, value)
-    if not isinstance(known, str) or not pattern.fullmatch(known):
-        value = value if is_token(value) else str(value)
-        return value, f"{prefix}Token{digest(token_key(stack, value))}"
-    return known, prefix + known.partition("-")[2]
-
-
-def _words(stack: Stack, value: str) -> str:
-    # A token's own text is numbered by the order of construction; an error should not be.
-    return token_key(stack, value) if is_token(value) else value

@@ -12,7 +12,8 @@ from constructs import Construct, Dependable, IConstruct
 
 from evs_entitlements import lookups, validation
 from evs_entitlements.declaration import Declaration, still_declared
-from evs_entitlements.declared_set import DeclaredSet, known_id
+from evs_entitlements.declared_set import DeclaredSet
+from evs_entitlements.identity import known_id
 from evs_entitlements.lookups import Checks
 from evs_entitlements.settings import Settings
 from evs_entitlements.validation import VmIds
