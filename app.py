@@ -14,196 +14,117 @@ Context values, in cdk.json or by `-c name=value`:
     adoptExisting   true: take over entitlements that exist already. Default false
     retain          true: deleting the stack leaves the entitlements. Default false
     timeoutMinutes  how long CloudFormation waits for one operation, 1 to 60. Default 60
-    stackName       name of the stack. Default EvsWindowsServerEntitlements
+    stackName       name of the stack. Default EvsWindowsServerEntitlements-<environmentId>
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
-from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app_context import STACK_NAME, Settings, read_settings, refuse_misspelt
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Mapping
 
 PROJECT = Path(__file__).resolve().parent
-STACK_NAME = "EvsWindowsServerEntitlements"
 #: Oldest CDK library that will do.
 CDK_LIB = (2, 275, 0)
-# CloudFormation's rule for the name of a stack.
-_STACK_NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
-# The construct speaks of its own arguments; a user of this app knows the context values.
-_CONTEXT_NAMES = {
-    "environment_id": "environmentId",
-    "connector_id": "connectorId",
-    "timeout": "timeoutMinutes",
-}
-_NAMES = (
-    "environmentId", "connectorId", "vmIds", "vmIdsFile", "adoptExisting", "retain", "timeoutMinutes", "stackName",
-)  # fmt: skip
-# So like a name is a misspelt one; `environment`, which may be somebody's own context value, is not.
-_NEAR = 0.92
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The context values, each of the right type; ids are left for the construct to check."""
-
-    environment_id: str
-    connector_id: str
-    vm_ids: list[str]
-    vm_ids_name: str
-    adopt_existing: bool
-    retain: bool
-    timeout_minutes: int
-    stack_name: str
-
-
-def read_settings(context: Callable[[str], object]) -> Settings:
-    """Read the context values.
-
-    Args:
-        context: returns the value of a name, or None; a string when it comes from the command line.
-
-    Raises:
-        ValueError: a value is missing or wrong; the message names it.
-    """
-    vm_ids_name = "vmIds" if context("vmIds") is not None else "vmIdsFile"
-    return Settings(
-        environment_id=_required(context, "environmentId", "env-abcde12345"),
-        connector_id=_required(context, "connectorId", "cnctr-abcde12345"),
-        vm_ids=_vm_ids(context),
-        vm_ids_name=vm_ids_name,
-        adopt_existing=_flag(context, "adoptExisting"),
-        retain=_flag(context, "retain"),
-        timeout_minutes=_timeout_minutes(context),
-        stack_name=_stack_name(context),
-    )
-
-
-def refuse_misspelt(names: Iterable[str]) -> None:
-    """Refuse context values whose names are almost one of the app's: unread, `Retain=true` would retain nothing.
-
-    Args:
-        names: of all context values, those of the CDK and of other apps among them.
-
-    Raises:
-        ValueError: one is misspelt; the message names it.
-    """
-    known = {name.lower(): name for name in _NAMES}
-    for name in sorted(set(names).difference(_NAMES)):
-        if near := get_close_matches(name.lower(), known, n=1, cutoff=_NEAR):
-            raise ValueError(f"{name}: got a context value of this name, expected {known[near[0]]}")
-
-
-def _required(context: Callable[[str], object], name: str, example: str) -> str:
-    value = context(name)
-    if value is None or value == "":
-        raise ValueError(f"{name}: got nothing, expected a value: add -c {name}={example} or set it in cdk.json")
-    return str(value)
-
-
-def _vm_ids(context: Callable[[str], object]) -> list[str]:
-    listed, file = context("vmIds"), context("vmIdsFile")
-    if listed is not None and file is not None:
-        raise ValueError("vmIds and vmIdsFile: got both, expected one of them")
-    if isinstance(listed, list):
-        return [str(element) for element in listed]
-    if file is not None:
-        return _vm_ids_of_file(Path(str(file)))
-    given = _required(context, "vmIds", "vm-101,vm-102 (or -c vmIdsFile=vms.txt)")
-    return _some(given.split(","), "vmIds", given)
-
-
-def _some(parts: list[str], name: str, given: str) -> list[str]:
-    vm_ids = [part.strip() for part in parts if part.strip()]
-    if not vm_ids:
-        raise ValueError(
-            f"{name}: got {given!r}, which has no VM id, expected one or more; to entitle no VM at all: cdk destroy"
-        )
-    return vm_ids
-
-
-def _vm_ids_of_file(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError):
-            reason = error.strerror
-        else:
-            reason = "not a text file in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise ValueError(f"vmIdsFile: got {str(path)!r} ({reason}), expected a file of VM ids, one a line") from error
-    return _some([line.partition("#")[0] for line in lines], "vmIdsFile", str(path))
-
-
-def _flag(context: Callable[[str], object], name: str) -> bool:
-    value = context(name)
-    word = "false" if value is None else str(value).lower()
-    if word not in ("true", "false"):
-        raise ValueError(f"{name}: got {value!r}, expected true or false")
-    return word == "true"
-
-
-def _timeout_minutes(context: Callable[[str], object]) -> int:
-    value = context("timeoutMinutes")
-    word = "60" if value is None else str(value)
-    if not re.fullmatch(r"[0-9]{1,3}", word) or not 1 <= int(word) <= 60:
-        raise ValueError(f"timeoutMinutes: got {value!r}, expected a whole number from 1 to 60")
-    return int(word)
-
-
-def _stack_name(context: Callable[[str], object]) -> str:
-    value = context("stackName")
-    name = STACK_NAME if value is None else str(value)
-    if not _STACK_NAME_PATTERN.fullmatch(name):
-        raise ValueError(f"stackName: got {name!r}, expected a string that matches {_STACK_NAME_PATTERN.pattern}")
-    return name
+#: About so many characters of VM ids are shown on the terminal, and in an output of the stack.
+LINE_CHARACTERS, OUTPUT_CHARACTERS = 200, 1000
 
 
 def synthesize() -> None:
-    """Synthesize the stack into the folder that the CDK CLI asks for.
+    """Synthesize the stack into the folder that the CDK CLI asks for, and say on stderr what it declares.
 
     Raises:
         ValueError: a context value is missing or wrong.
         RuntimeError: the function's code cannot be staged.
     """
     # Not at the top: importing the CDK starts Node, which `_prepare` chooses.
-    from aws_cdk import App, Duration, RemovalPolicy, Stack
+    from aws_cdk import App, CfnOutput, Duration, RemovalPolicy, Stack
 
     from evs_entitlements import WindowsServerEntitlements
 
     app = App()
     refuse_misspelt(app.node.get_all_context())
     settings = read_settings(app.node.try_get_context)
+    vm_ids = checked_vm_ids(settings)
     stack = Stack(
         app,
         STACK_NAME,
         stack_name=settings.stack_name,
         description="Windows Server entitlements of Amazon EVS VMs",
     )
-    try:
-        WindowsServerEntitlements(
-            stack,
-            "WindowsServerEntitlements",
-            environment_id=settings.environment_id,
-            connector_id=settings.connector_id,
-            vm_ids=settings.vm_ids,
-            adopt_existing=settings.adopt_existing,
-            removal_policy=RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY,
-            timeout=Duration.minutes(settings.timeout_minutes),
-        )
-    except ValueError as error:
-        name, colon, rest = str(error).partition(":")
-        names = {**_CONTEXT_NAMES, "vm_ids": settings.vm_ids_name}
-        raise ValueError(f"{names.get(name, name)}{colon}{rest}") from error
+    WindowsServerEntitlements(
+        stack,
+        "WindowsServerEntitlements",
+        environment_id=settings.environment_id,
+        connector_id=settings.connector_id,
+        vm_ids=vm_ids,
+        adopt_existing=settings.adopt_existing,
+        removal_policy=RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY,
+        timeout=Duration.minutes(settings.timeout_minutes),
+    )
+    # A first `cdk diff` shows outputs with their values, but no property of a resource.
+    CfnOutput(stack, "DeclaredVms", value=str(len(vm_ids)), description="How many VMs are declared to be entitled")
+    CfnOutput(stack, "VmIds", value=shortened(vm_ids, OUTPUT_CHARACTERS), description="Which VMs are declared")
     app.synth()
+    sys.stderr.write(f"{declaration(settings, vm_ids, os.environ)}\n")
+
+
+def checked_vm_ids(settings: Settings) -> list[str]:
+    """Return the VM ids, each once and in the order of their numbers, and check the other two ids.
+
+    The construct would check them too; but it speaks of its own arguments, and knows no file and no line.
+
+    Raises:
+        ValueError: an id is wrong; the message has the name of the context value, and the line of the file.
+    """
+    from evs_entitlements import validation
+    from evs_entitlements.vm_id_hints import is_vm_id
+
+    validation.check_id("environmentId", settings.environment_id, validation.ENVIRONMENT_ID)
+    validation.check_id("connectorId", settings.connector_id, validation.CONNECTOR_ID)
+    wrong = [each for each in settings.vm_ids if not is_vm_id(each.given)]
+    if wrong:
+        values, places = [each.given for each in wrong], [each.place for each in wrong]
+        raise ValueError(validation.wrong_vm_ids(settings.vm_ids_name, values, len(settings.vm_ids), places))
+    return sorted({str(each.given) for each in settings.vm_ids}, key=lambda vm_id: (int(vm_id[3:]), vm_id))
+
+
+def declaration(settings: Settings, vm_ids: list[str], variables: Mapping[str, str]) -> str:
+    """Return what is declared and where, in one line: of a name that is given twice the CDK CLI takes the last.
+
+    Args:
+        settings: the context values.
+        vm_ids: the VMs.
+        variables: the environment variables, among them those that the CDK CLI sets for an app.
+    """
+    where = ""
+    if region := variables.get("CDK_DEFAULT_REGION"):
+        account = variables.get("CDK_DEFAULT_ACCOUNT") or "unknown (no credentials)"
+        chosen = any(variables.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
+        source = "" if chosen else " (no AWS_REGION is set: your profile's, or else the CDK's default)"
+        where = f", account {account}, region {region}{source}"
+    return (
+        f"{len(vm_ids)} {'VM is' if len(vm_ids) == 1 else 'VMs are'} declared for {settings.environment_id} at "
+        f"{settings.connector_id}: {shortened(vm_ids, LINE_CHARACTERS)}; stack {settings.stack_name}{where}"
+    )
+
+
+def shortened(vm_ids: list[str], characters: int) -> str:
+    """Return a list of VM ids in about so many characters at most, with the number of those that are left out."""
+    shown = list(vm_ids)
+    while len(shown) > 1 and sum(map(len, shown)) + 2 * len(shown) > characters:
+        shown = shown[: len(shown) * 3 // 4]
+    more = f" and {len(vm_ids) - len(shown)} more" if len(shown) < len(vm_ids) else ""
+    return ", ".join(shown) + more
 
 
 def _installed() -> tuple[int, ...] | None:

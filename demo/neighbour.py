@@ -12,14 +12,19 @@ from aws_cdk import aws_ssm as ssm
 
 from evs_entitlements import WindowsServerEntitlements
 
-STACK_NAME = "EvsWindowsServerEntitlements"
+STACK_ID = "EvsWindowsServerEntitlements"
 
 
 def main() -> None:
     """Synthesize the stack."""
     environment_id, connector_id, parameter_name, *vm_ids = sys.argv[1:]
     app = App()
-    stack = Stack(app, STACK_NAME, description="Windows Server entitlements of Amazon EVS VMs")
+    stack = Stack(
+        app,
+        STACK_ID,
+        stack_name=f"{STACK_ID}-{environment_id}",
+        description="Windows Server entitlements of Amazon EVS VMs",
+    )
     entitlements = WindowsServerEntitlements(
         stack, "Windows", environment_id=environment_id, connector_id=connector_id, vm_ids=vm_ids
     )

@@ -13,13 +13,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from app import STACK_NAME
+from app_context import default_stack_name
 from demo.cdk import PROJECT, Cdk, Done
 from demo.observed import changing_calls, failures, stack_status, without_permission
 from local_aws import LocalAws
 from local_aws.table import entitlement_table
 
 ENVIRONMENT, CONNECTOR = "env-abcde12345", "cnctr-abcde12345"
+STACK_NAME = default_stack_name(ENVIRONMENT)
 LINUX_VM = "vm-201"
 #: Entitled in the console before the demo begins; nothing here may touch it.
 BY_HAND = "vm-110"

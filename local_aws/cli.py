@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
+import os
 import signal
 import sys
 import threading
@@ -16,7 +16,7 @@ import boto3
 import click
 from botocore.config import Config
 
-from local_aws import ministack_venv
+from local_aws import ministack_venv, shell
 from local_aws.evs_api import ControlError, EvsControl, Settings
 from local_aws.function_logs import function_logs
 from local_aws.inventory import SHIPPED, Inventory
@@ -25,9 +25,6 @@ from local_aws.ministack import StartError
 from local_aws.table import entitlement_table, print_table
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-#: What would lead an SDK away from the endpoints that are printed.
-UNSET = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE")
 
 
 class _Latency(click.ParamType[Any]):
@@ -104,10 +101,7 @@ def start(inventory: Path, create_latency: Any, delete_latency: Any, name: str |
     with _ending_cleanly() as ended, _plain_errors():
         aws = LocalAws(Inventory.load(inventory), settings, name=name, **options)
         with aws:
-            for variable in UNSET:
-                click.echo(f"unset {variable}")
-            for variable, value in aws.environment().items():
-                click.echo(f"export {variable}={shlex.quote(value)}")
+            click.echo("\n".join(shell.lines(aws.name, os.getpid(), aws.environment())))
             click.echo(f"# Instance {aws.name} is running; its log is {aws.log_path}", err=True)
             click.echo("# Paste the lines above into another terminal. Ctrl-C stops everything.", err=True)
             ended.wait()
@@ -133,10 +127,18 @@ def instances() -> None:
 @cli.command()
 @_of_instance
 def environment(name: str | None) -> None:
-    """Print a running instance's environment as export lines."""
-    with _plain_errors():
-        for variable, value in running(name)["environment"].items():
-            click.echo(f"export {variable}={shlex.quote(value)}")
+    """Print a running instance's environment, for: eval "$(python -m local_aws environment)".
+
+    Where it can't be told, that eval fails, and the shell reaches no AWS at all: what follows it is meant for the
+    local AWS, and must not go to a real account.
+    """
+    try:
+        instance = running(name)
+    except (LookupError, OSError, ValueError) as error:
+        reason = str(error.args[0] if error.args else error)
+        click.echo("\n".join(shell.refusal(reason)))
+        sys.exit(1)
+    click.echo("\n".join(shell.lines(instance["name"], instance["pid"], instance["environment"])))
 
 
 @cli.command()

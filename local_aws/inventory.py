@@ -46,7 +46,8 @@ class Connector:
 class VirtualMachine:
     """A VM as its vCenter Server describes it; guest OS is VMware's full name or identifier.
 
-    ``environment_id`` is set when only one environment's vCenter Server has the VM.
+    ``environment_id`` is the environment whose vCenter Server has the VM. Left out of a file, it is the file's first
+    environment; None here stands for any, which is only for a VM that is in no inventory.
     """
 
     id: str
@@ -113,7 +114,17 @@ class Inventory:
         for connector in result.connectors.values():
             if connector.environment_id not in result.environments:
                 raise ValueError(f"connector {connector.id}: no environment {connector.environment_id}")
+        for vm in result.vms.values():
+            if vm.environment_id is None:
+                # A VM is in one vCenter: in every one, it could be entitled at another environment's connector.
+                result.vms[vm.id] = dataclasses.replace(vm, environment_id=result.first_environment())
+            elif vm.environment_id not in result.environments:
+                raise ValueError(f"VM {vm.id}: no environment {vm.environment_id}")
         return result
+
+    def first_environment(self) -> str | None:
+        """Return the id of the environment that VMs belong to where nothing else is said; None without environments."""
+        return next(iter(self.environments), None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value that `from_json` reads."""
@@ -143,7 +154,9 @@ def healthy_inventory(count: int, *, first: int = 1001, base: Inventory | None =
         What they are added to; the shipped inventory if None.
     """
     base = base or Inventory.load()
-    more = (VirtualMachine(f"vm-{number}", f"win-app-{number}") for number in range(first, first + count))
+    home = base.first_environment()
+    numbers = range(first, first + count)
+    more = (VirtualMachine(f"vm-{number}", f"win-app-{number}", environment_id=home) for number in numbers)
     return dataclasses.replace(base, vms={**base.vms, **{vm.id: vm for vm in more}})
 
 

@@ -4,39 +4,27 @@ Owns the logical id, the properties and the dependencies of that resource, and t
 Never looks at where in the stack a construct is: a resource per construct would make renaming, moving,
 splitting or merging constructs a create and a delete to CloudFormation, and the delete would take away what
 the create had just taken over.
+
+Constructs can be removed, and aspects can change them, until the CDK writes the template. So all that a template says
+of the declarations is asked for only then.
 """
 
-import json
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Collection
+from typing import cast
 
 import jsii
-from aws_cdk import (
-    CfnDeletionPolicy,
-    CfnResource,
-    CustomResource,
-    Duration,
-    IAnyProducer,
-    IResolvable,
-    IResolveContext,
-    Lazy,
-    RemovalPolicy,
-    Stack,
-)
+from aws_cdk import CfnResource, IResolvable, IResolveContext, RemovalPolicy, Stack
+from constructs import Construct, IValidation
 
+from evs_entitlements import neighbourhood
+from evs_entitlements.declaration import Declaration, still_declared
+from evs_entitlements.identity import identity, words
 from evs_entitlements.provider import Provider
-from evs_entitlements.token_keys import digest, token_key
-from evs_entitlements.validation import (
-    CONNECTOR_ID,
-    ENVIRONMENT_ID,
-    VmIds,
-    check_id,
-    is_dynamic_reference,
-    is_token,
-)
+from evs_entitlements.set_resource import SetResource, later, template_word
+from evs_entitlements.settings import Settings
+from evs_entitlements.token_keys import token_key
+from evs_entitlements.validation import ENVIRONMENT_ID, VmIds
 
-#: Type of the custom resource. A contract: CloudFormation does not change the type of a resource.
-RESOURCE_TYPE = "Custom::EvsWindowsServerEntitlements"
 #: The event that CloudFormation is sure to hand to the function asynchronously, at most, in bytes: Lambda's limit for
 #: long. Lambda takes 1 MB of late, but what CloudFormation hands over is not documented.
 #: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -48,161 +36,221 @@ EVENT_RESERVE_BYTES = 8 * 1024
 VM_IDS_BYTES = (EVENT_BYTES - EVENT_RESERVE_BYTES) // 2
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the constructs of one declared set must agree on."""
-
-    adopt_existing: bool | str | IResolvable
-    removal_policy: RemovalPolicy
-    timeout: Duration
-
-    def comparable(self, stack: Stack) -> dict[str, str]:
-        """Return property -> value in words; equal words mean equal values, also of tokens."""
-        # A token may stand for what another construct gives as a literal: both are written in the same way.
-        adopt_existing = token_key(stack, self.adopt_existing)
-        word = adopt_existing.strip('"').capitalize()
-        return {
-            "adopt_existing": word if word in ("True", "False") else adopt_existing,
-            "removal_policy": self.removal_policy.name,
-            "timeout": f"{token_key(stack, self.timeout.to_seconds())} seconds",
-        }
-
-
-@jsii.implements(IAnyProducer)
-class _Union:
-    """The union of the declared VMs, in an order that does not depend on the order of construction."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self.literals: set[str] = set()
-        self.tokens: list[str | IResolvable] = []
-
-    def produce(self, _context: IResolveContext) -> Any:
-        # By number, as a person would sort them. Tokens follow, each a VM id or a list for the function to
-        # flatten. What a token stands for is asked only now: a Lazy that is resolved before keeps, for ever, what it
-        # was then.
-        literals = sorted(self.literals, key=lambda vm_id: (int(vm_id.removeprefix("vm-")), vm_id))
-        tokens = {token_key(self._stack, token): token for token in self.tokens}
-        return [*literals, *(token for _, token in sorted(tokens.items()))]
-
-
-class DeclaredSet(CustomResource):
+class DeclaredSet(Construct):
     """The entitlements that one stack declares for one environment and connector."""
 
     @classmethod
-    def of(cls, stack: Stack, environment_id: str, connector_id: str, settings: Settings) -> "DeclaredSet":
+    def of(cls, stack: Stack, environment_id: str, connector_id: str) -> "DeclaredSet":
         """Return the declared set of `stack` for an environment and a connector, made at the first call.
 
         Raises:
-            ValueError: a token resolves, already at synth, to what is no environment or connector id.
             RuntimeError: the function's code cannot be staged.
         """
-        environment_id, environment_part = _identity(stack, "environment_id", environment_id)
-        connector_id, connector_part = _identity(stack, "connector_id", connector_id)
+        environment_id, environment_part = identity(stack, "environment_id", environment_id)
+        connector_id, connector_part = identity(stack, "connector_id", connector_id)
         set_id = f"EvsEntitlements{environment_part}{connector_part}"
         found = stack.node.try_find_child(set_id)
         # The CDK's Python runtime keeps every object for ever, so that this is the very object made before.
-        return found if isinstance(found, DeclaredSet) else cls(stack, set_id, environment_id, connector_id, settings)
+        return found if isinstance(found, DeclaredSet) else cls(stack, set_id, environment_id, connector_id)
 
-    def __init__(self, stack: Stack, set_id: str, environment_id: str, connector_id: str, settings: Settings) -> None:
-        provider = Provider.of(stack)
-        union = _Union(stack)
-        super().__init__(
-            stack,
-            set_id,
-            resource_type=RESOURCE_TYPE,
-            service_token=provider.service_token,
-            service_timeout=settings.timeout,
-            removal_policy=settings.removal_policy,
-            properties={
-                "EnvironmentId": environment_id,
-                "ConnectorId": connector_id,
-                "VmIds": Lazy.uncached_any(cast(IAnyProducer, union)),
-                "AdoptExisting": settings.adopt_existing,
+    def __init__(self, stack: Stack, set_id: str, environment_id: str, connector_id: str) -> None:
+        self._provider = Provider.of(stack)
+        super().__init__(stack, set_id)
+        self._stack = stack
+        self._identity = {"EnvironmentId": environment_id, "ConnectorId": connector_id}
+        names = f"environment {words(stack, environment_id)}, connector {words(stack, connector_id)}"
+        self._label = f"{stack.node.path}, {names}"
+        self._declarations: list[tuple[Declaration, Settings]] = []
+        self._literals: set[str] = set()
+        self._handed_on: dict[int, CfnResource] = {}
+        self.resource = SetResource(
+            self,
+            lambda: bool(self._declared()),
+            {
+                "ServiceToken": self._provider.service_token,
+                "ServiceTimeout": later(lambda _: self._settings().timeout_property()),
+                **self._identity,
+                "VmIds": later(self._union),
+                "AdoptExisting": later(lambda _: self._settings().adopt_existing),
+                # Also beside the template's DeletionPolicy, which CloudFormation does not update by itself.
+                "RemovalPolicy": later(lambda _: self._removal_policy().name),
+                # So that a table that is replaced reaches the function as an Update, while the former table exists.
+                "LedgerTable": self._provider.ledger_table_name,
             },
         )
-        self._stack = stack
-        self._union = union
-        names = f"environment {_words(stack, environment_id)}, connector {_words(stack, connector_id)}"
-        self._label = f"{stack.node.path}, {names}"
-        self._settings = settings.comparable(stack)
-        self._first_path: str | None = None
-        self._vm_ids_bytes = len("[]")
-        self._set_deletion_policy(settings.removal_policy)
+        self.resource.render("DeletionPolicy", lambda: template_word(self._removal_policy()))
+        # A changed set is a replacement to CloudFormation. Retained, it would leave every VM that left the set
+        # entitled and paid for. Overridden, since aspects such as RemovalPolicies set it for all resources.
+        self.resource.render("UpdateReplacePolicy", lambda: "Delete")
         # All that a Delete needs must outlive this resource; CloudFormation deletes in reverse order of
         # dependency.
-        self.node.add_dependency(provider)
-        literal = None if is_token(environment_id) else environment_id
-        self.node.add_dependency(provider.environment_policy(literal))
+        self.node.add_dependency(self._provider)
+        literal = environment_id if ENVIRONMENT_ID.fullmatch(environment_id) else None
+        self._policy = self._provider.environment_policy(literal)
+        self._provider.use(self._policy, self)
+        self.node.add_dependency(self._policy)
+        self.node.add_validation(cast(IValidation, _Check(self)))
 
-    def declare(self, path: str, vm_ids: VmIds, settings: Settings) -> None:
-        """Add the VMs that the construct at `path` declares.
+    def declare(self, construct: Construct, vm_ids: VmIds, settings: Settings) -> Declaration:
+        """Add the VMs that a construct declares.
 
         Raises:
             ValueError: the construct and an earlier one disagree, or the event of the function would be too
                 large.
         """
-        self._check_agreement(path, settings)
-        for vm_id in vm_ids.literals:
-            if vm_id not in self._union.literals:
-                self._union.literals.add(vm_id)
-                self._vm_ids_bytes += len(json.dumps(vm_id)) + len(",")
-        self._union.tokens += vm_ids.tokens
-        self._check_size(path)
+        self._check_agreement(construct.node.path, settings)
+        self._check_size(construct.node.path, vm_ids)
+        self._literals.update(vm_ids.literals)
+        shown = {
+            **self._identity,
+            "VmIds": [*vm_ids.literals, *vm_ids.tokens],
+            "AdoptExisting": settings.adopt_existing,
+            "RemovalPolicy": settings.removal_policy.name,
+            "ServiceTimeout": settings.timeout_property(),
+        }
+        declaration = Declaration(construct, self.resource, vm_ids, settings.removal_policy, shown)
+        self._declarations.append((declaration, settings))
+        return declaration
+
+    def disagreements(self) -> list[str]:
+        """Return what is wrong once all aspects have been at work; called by the CDK before it writes the template."""
+        declared = self._declared()
+        wrong = []
+        policies = {declaration.path: self._policy_of(declaration).name for declaration in declared}
+        if len(set(policies.values())) > 1:
+            wrong.append(f"removal_policy: {self._both(policies)}")
+        conditions = {each.path: each.condition.node.path if each.condition else "none" for each in declared}
+        if len(set(conditions.values())) > 1:
+            wrong.append(f"condition: {self._both(conditions)}")
+        for declaration in declared:
+            wrong += [
+                f"{name}: got one for {declaration.path}, expected none: it means nothing for entitlements"
+                for name in declaration.unsupported()
+            ]
+        return wrong
+
+    def settle(self) -> None:
+        """Hand on what can be known only once all aspects have been at work: dependencies and the condition."""
+        declared = self._declared()
+        wanted = {id(each): each for declaration in declared for each in declaration.dependencies()}
+        for key, dependency in self._handed_on.items():
+            if key not in wanted:
+                self.resource.remove_resource_dependency(dependency)
+        for key, dependency in wanted.items():
+            if key not in self._handed_on:
+                self.resource.add_resource_dependency(dependency)
+        self._handed_on = wanted
+        if declared and declared[0].condition is not None:
+            self.resource.cfn_options.condition = declared[0].condition
+
+    def finish(self) -> None:
+        """Tell the user what reaches nothing, pass acknowledgements on, and take away what nobody declares any more."""
+        declared = self._declared()
+        if not declared:
+            self._provider.release(self._policy, self)
+            return
+        neighbourhood.pass_acknowledgements(declared, [self._provider, self._policy, self])
+        neighbourhood.warn_of_aspects(declared, self._provider)
+
+    def _declared(self) -> list[Declaration]:
+        return still_declared(declaration for declaration, _ in self._declarations)
+
+    def _settings(self) -> Settings:
+        declared = {id(each) for each in self._declared()}
+        found = (settings for declaration, settings in self._declarations if id(declaration) in declared)
+        return next(found, self._declarations[0][1])
+
+    def _policy_of(self, declaration: Declaration) -> RemovalPolicy:
+        # What is nearer to the construct counts before what holds for the whole stack, and both before its argument.
+        return declaration.applied_policy or self.resource.applied_policy or declaration.removal_policy
+
+    def _removal_policy(self) -> RemovalPolicy:
+        declared = self._declared() or [self._declarations[0][0]]
+        return self._policy_of(declared[0])
+
+    def _union(self, context: IResolveContext) -> list[str | IResolvable]:
+        if context.preparing:
+            # After all aspects and before the template is written.
+            self.settle()
+        declared = self._declared()
+        # By number, as a person would sort them. Tokens follow, each a VM id or a list for the function to
+        # flatten. What a token stands for is asked only now: a Lazy that is resolved before keeps, for ever, what it
+        # was then.
+        literals = {vm_id for declaration in declared for vm_id in declaration.vm_ids.literals}
+        in_order = sorted(literals, key=lambda vm_id: (int(vm_id.removeprefix("vm-")), vm_id))
+        tokens = {token_key(self._stack, token): token for each in declared for token in each.vm_ids.tokens}
+        return [*in_order, *(token for _, token in sorted(tokens.items()))]
 
     def _check_agreement(self, path: str, settings: Settings) -> None:
-        if self._first_path is None:
-            self._first_path = path
+        if not self._declarations:
             return
-        declared = settings.comparable(self._stack)
-        for name, value in declared.items():
-            if value != self._settings[name]:
-                # In order of path, so that the error is the same whichever was declared first.
-                (path_1, value_1), (path_2, value_2) = sorted([(self._first_path, self._settings[name]), (path, value)])
-                raise ValueError(
-                    f"{name}: got {value_1} from {path_1} and {value_2} from {path_2}, expected one value: "
-                    f"both declare entitlements of one set ({self._label})"
-                )
+        first, before = self._declarations[0]
+        wrong = self._difference((path, settings), (first.path, before))
+        if wrong is None:
+            return
+        # Rarely so far: the first may have been removed from the tree since.
+        self._forget_removed()
+        if self._declarations:
+            first, before = self._declarations[0]
+            wrong = self._difference((path, settings), (first.path, before))
+            if wrong is not None:
+                raise ValueError(wrong)
 
-    def _check_size(self, path: str) -> None:
-        if self._vm_ids_bytes <= VM_IDS_BYTES:
+    def _difference(self, one: tuple[str, Settings], other: tuple[str, Settings]) -> str | None:
+        values = {path: settings.comparable(self._stack) for path, settings in (one, other)}
+        for name in values[one[0]]:
+            found = {path: value[name] for path, value in values.items()}
+            if len(set(found.values())) > 1:
+                return f"{name}: {self._both(found)}"
+        return None
+
+    def _both(self, values: dict[str, str]) -> str:
+        # In order of path, so that the error is the same whichever was declared first.
+        in_order = sorted(values.items())
+        path_1, value_1 = in_order[0]
+        path_2, value_2 = next((path, value) for path, value in in_order if value != value_1)
+        return (
+            f"got {value_1} from {path_1} and {value_2} from {path_2}, expected one value: "
+            f"both declare entitlements of one set ({self._label})"
+        )
+
+    def _forget_removed(self) -> None:
+        declared = {id(each) for each in self._declared()}
+        self._declarations = [entry for entry in self._declarations if id(entry[0]) in declared]
+        self._literals = {vm_id for declaration, _ in self._declarations for vm_id in declaration.vm_ids.literals}
+
+    def _check_size(self, path: str, vm_ids: VmIds) -> None:
+        if _size(self._literals.union(vm_ids.literals)) <= VM_IDS_BYTES:
             return
-        count = len(self._union.literals)
-        fit = count * VM_IDS_BYTES // self._vm_ids_bytes
+        self._forget_removed()
+        declared = self._literals.union(vm_ids.literals)
+        count, size = len(declared), _size(declared)
+        if size <= VM_IDS_BYTES:
+            return
+        fit = count * VM_IDS_BYTES // size
         stacks = -(-count // fit)
         raise ValueError(
-            f"vm_ids: got {count} VM ids of {self._vm_ids_bytes} bytes in one stack for one environment and "
+            f"vm_ids: got {count} VM ids of {size} bytes in one stack for one environment and "
             f"connector ({self._label}; at {path}), expected at most {VM_IDS_BYTES} bytes, about {fit} such "
             f"ids: an update carries them twice in a Lambda event of {EVENT_BYTES // 1024} KB; split the VMs "
             f"over {stacks} or more stacks, each VM in one of them"
         )
 
-    def _set_deletion_policy(self, removal_policy: RemovalPolicy) -> None:
-        resource = cast(CfnResource, self.node.default_child)
-        if removal_policy == RemovalPolicy.RETAIN:
-            # A first deployment that is rolled back leaves nothing behind.
-            resource.cfn_options.deletion_policy = CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE
-        # A changed set is a replacement to CloudFormation. Retained, it would leave every VM that left the set
-        # entitled and paid for. An override, since aspects such as RemovalPolicies set it for all resources.
-        resource.add_override("UpdateReplacePolicy", "Delete")
+
+@jsii.implements(IValidation)
+class _Check:
+    """Called by the CDK after all aspects, before it writes the template."""
+
+    def __init__(self, declared_set: DeclaredSet) -> None:
+        self._declared_set = declared_set
+
+    def validate(self) -> list[str]:
+        wrong = self._declared_set.disagreements()
+        if not wrong:
+            self._declared_set.finish()
+        return wrong
 
 
-def _identity(stack: Stack, name: str, value: str) -> tuple[str, str]:
-    """Return an environment or connector id as the template gets it, and its part of the logical id.
-
-    A literal's part has 10 characters after its prefix, a token's 16 after another, so that neither is ever
-    taken for the other. A token that resolves to a string at synth (a Lazy) is that string.
-    """
-    prefix, pattern = ("Env", ENVIRONMENT_ID) if name == "environment_id" else ("Cnctr", CONNECTOR_ID)
-    if is_token(value):
-        resolved = stack.resolve(value)
-        if isinstance(resolved, (dict, list)) or is_dynamic_reference(resolved):
-            return value, f"{prefix}Token{digest(token_key(stack, value))}"
-        value = resolved
-    check_id(name, value, pattern)
-    return value, prefix + value.partition("-")[2]
-
-
-def _words(stack: Stack, value: str) -> str:
-    # A token's own text is numbered by the order of construction; an error should not be.
-    return token_key(stack, value) if is_token(value) else value
+def _size(vm_ids: Collection[str]) -> int:
+    """Return how many bytes VM ids take in an event; they are plain ASCII."""
+    return len("[]") + sum(map(len, vm_ids)) + len(vm_ids) * len('"",')

@@ -4,15 +4,19 @@ Owns the public interface and its checks at synth. Never makes a resource: that 
 all constructs of a stack share that name the same environment and connector.
 """
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-import jsii
-from aws_cdk import Annotations, Aspects, Duration, IAspect, IResolvable, RemovalPolicy, Stack
+from aws_cdk import Annotations, Duration, IResolvable, RemovalPolicy, Stack
 from constructs import Construct, Dependable, IConstruct
 
-from evs_entitlements import validation
-from evs_entitlements.declared_set import DeclaredSet, Settings
+from evs_entitlements import lookups, validation
+from evs_entitlements.declaration import Declaration, still_declared
+from evs_entitlements.declared_set import DeclaredSet
+from evs_entitlements.identity import known_id
+from evs_entitlements.lookups import Checks
+from evs_entitlements.settings import Settings
+from evs_entitlements.validation import VmIds
 
 #: CloudFormation's default, and its limit.
 DEFAULT_TIMEOUT = Duration.hours(1)
@@ -72,39 +76,60 @@ class WindowsServerEntitlements(Construct):
         Raises:
             TypeError: a value is of a wrong type, such as a string in place of a list.
             ValueError: a value is wrong, constructs of one set disagree, or there are too many VMs for one
-                stack.
+                stack. Neither is raised while a context lookup of the app is outstanding, nor in an app that the
+                CDK CLI runs: the CLI prints the error of the construct as one line, and deploys nothing.
             RuntimeError: the function's code cannot be staged, as when the installed botocore is too old.
         """
         super().__init__(scope, id)
-        if not validation.is_token(environment_id):
-            validation.check_id("environment_id", environment_id, validation.ENVIRONMENT_ID)
-        if not validation.is_token(connector_id):
-            validation.check_id("connector_id", connector_id, validation.CONNECTOR_ID)
-        declared = validation.parse_vm_ids(vm_ids)
-        validation.check_adopt_existing(adopt_existing)
-        validation.check_removal_policy(removal_policy)
-        validation.check_timeout(timeout)
-        if validation.is_short(timeout):
+        stack = Stack.of(self)
+        vm_ids = list(vm_ids) if isinstance(vm_ids, Iterator) else vm_ids
+        checks = Checks()
+        declared: VmIds | None = None
+        settings = Settings(adopt_existing=False, removal_policy=RemovalPolicy.DESTROY, timeout=DEFAULT_TIMEOUT)
+        with checks.check():
+            _check_identity(stack, "environment_id", environment_id)
+        with checks.check():
+            _check_identity(stack, "connector_id", connector_id)
+        with checks.check():
+            declared = validation.parse_vm_ids(vm_ids)
+        with checks.check():
+            validation.check_adopt_existing(adopt_existing)
+            settings = replace(settings, adopt_existing=adopt_existing)
+        with checks.check():
+            validation.check_removal_policy(removal_policy)
+            settings = replace(settings, removal_policy=removal_policy)
+        with checks.check():
+            validation.check_timeout(timeout)
+            settings = replace(settings, timeout=timeout)
+        # Before anything is made: what is refused leaves nothing in the stack.
+        lookups.report(self, checks.errors)
+        self._declare(environment_id, connector_id, declared or validation.vm_ids_as_given(vm_ids), settings)
+
+    def _declare(self, environment_id: str, connector_id: str, vm_ids: VmIds, settings: Settings) -> None:
+        if validation.is_short(settings.timeout):
             Annotations.of(self).add_warning_v2(
                 "evs-entitlements:shortTimeout",
-                f"timeout: got {timeout.to_seconds():g} seconds; a deployment that takes longer fails and is undone, "
-                f"and below {validation.TIMEOUT_SHORT_SECONDS} seconds hardly any is done in time",
+                f"timeout: got {settings.timeout.to_seconds():g} seconds; a deployment that takes longer fails and is "
+                f"undone, and below {validation.TIMEOUT_SHORT_SECONDS} seconds hardly any is done in time",
             )
-        settings = Settings(adopt_existing, removal_policy, timeout)
-        declared_set = DeclaredSet.of(Stack.of(self), environment_id, connector_id, settings)
-        declared_set.declare(self.node.path, declared, settings)
+        declared_set = DeclaredSet.of(Stack.of(self), environment_id, connector_id)
+        checks = Checks()
+        with checks.check():
+            declaration = declared_set.declare(self, vm_ids, settings)
+            for around in declaration.scopes:
+                _WithSets.on(around).declared.append((declaration, declared_set))
         # For escape hatches; shared by all constructs of the set.
-        self.node.default_child = cast(Construct, declared_set.node.default_child)
-        for around in _scopes(self):
-            _WithSets.on(around).sets.append(declared_set)
-        Aspects.of(self).add(_ForwardDependencies(declared_set))
+        self.node.default_child = declared_set.resource
+        lookups.report(self, checks.errors)
 
 
-def _scopes(construct: IConstruct) -> list[IConstruct]:
-    """Return a construct and those around it, from the inside out, up to its stack and without it."""
-    stack = Stack.of(construct).node.path
-    scopes = list(reversed(construct.node.scopes))
-    return scopes[: [scope.node.path for scope in scopes].index(stack)]
+def _check_identity(stack: Stack, name: str, value: object) -> None:
+    known = value
+    if validation.is_token(value):
+        known = known_id(stack, value)
+        if known is None:
+            return
+    validation.check_id(name, known, validation.ENVIRONMENT_ID if name == "environment_id" else validation.CONNECTOR_ID)
 
 
 class _WithSets(Dependable):
@@ -116,7 +141,7 @@ class _WithSets(Dependable):
     def __init__(self, before: Dependable) -> None:
         super().__init__()
         self._before = before
-        self.sets: list[DeclaredSet] = []
+        self.declared: list[tuple[Declaration, DeclaredSet]] = []
 
     @classmethod
     def on(cls, scope: IConstruct) -> "_WithSets":
@@ -130,20 +155,6 @@ class _WithSets(Dependable):
 
     @property
     def dependency_roots(self) -> list[IConstruct]:
-        return [*self._before.dependency_roots, *self.sets]
-
-
-@jsii.implements(IAspect)
-class _ForwardDependencies:
-    """What the construct, or one around it, depends on, the resource of its declared set depends on.
-
-    As an aspect, because dependencies may be added until synth.
-    """
-
-    def __init__(self, declared_set: DeclaredSet) -> None:
-        self._declared_set = declared_set
-
-    def visit(self, node: IConstruct) -> None:
-        for scope in _scopes(node):
-            for dependency in scope.node.dependencies:
-                self._declared_set.node.add_dependency(dependency)
+        there = {id(each) for each in still_declared(declaration for declaration, _ in self.declared)}
+        sets = [declared_set for declaration, declared_set in self.declared if id(declaration) in there]
+        return [*self._before.dependency_roots, *dict.fromkeys(sets)]

@@ -11,7 +11,7 @@ not allowed").
 
 from typing import Any
 
-from aws_cdk import Acknowledgment, Aws, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import Acknowledgment, Aws, Duration, RemovalPolicy, ScopedAws, Stack, Validations
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -58,7 +58,8 @@ class Provider(Construct):
         super().__init__(stack, PROVIDER_ID)
         # Before anything is made: code that cannot be staged is the likeliest error here.
         code = lambda_code.lambda_code(stack)
-        table = self._ledger_table()
+        self._table = table = self._ledger_table()
+        self._users: dict[Construct, list[Construct]] = {}
         log_group = logs.LogGroup(self, "LogGroup", retention=LOG_RETENTION, removal_policy=RemovalPolicy.DESTROY)
         self._role = self._function_role(table, log_group)
         self._function = lambda_.Function(
@@ -102,6 +103,27 @@ class Provider(Construct):
     def service_token(self) -> str:
         """ARN of the function, the custom resources' ServiceToken."""
         return self._function.function_arn
+
+    @property
+    def ledger_table_name(self) -> str:
+        """Name of the ledger's table, a token."""
+        return self._table.table_name
+
+    def use(self, policy: iam.Policy, declared_set: Construct) -> None:
+        """Note that a declared set needs an environment's policy."""
+        self._users.setdefault(policy, []).append(declared_set)
+
+    def release(self, policy: iam.Policy, declared_set: Construct) -> None:
+        """Take a declared set out of the stack that nobody declares any more, and all that it alone needed."""
+        stack = Stack.of(self)
+        users = self._users[policy]
+        users.remove(declared_set)
+        stack.node.try_remove_child(declared_set.node.id)
+        if not users:
+            del self._users[policy]
+            stack.node.try_remove_child(policy.node.id)
+        if not self._users:
+            stack.node.try_remove_child(PROVIDER_ID)
 
     def environment_policy(self, environment_id: str | None) -> iam.Policy:
         """Return the policy that lets the function work in one environment.
@@ -169,26 +191,42 @@ class Provider(Construct):
                 "LedgerLogsAndStack": iam.PolicyDocument(
                     statements=[
                         iam.PolicyStatement(
-                            actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resources=[table.table_arn]
+                            actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+                            resources=[table.table_arn],
                         ),
                         iam.PolicyStatement(
                             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
                             resources=[log_group.log_group_arn],
                         ),
                         # The stack's id is its whole ARN: a namesake made after this stack is none of ours.
-                        # The handler must ask by that id; by name IAM would see stack/<name>/*.
+                        # The handler must ask by that id; by name IAM would see stack/<name>/*. Whether an
+                        # operation has completed is asked of the outermost stack, where this one is nested.
                         iam.PolicyStatement(
                             actions=[
                                 "cloudformation:DescribeStackEvents",
                                 "cloudformation:DescribeStackResource",
                                 "cloudformation:DescribeStacks",
                             ],
-                            resources=[Aws.STACK_ID],
+                            resources=[Aws.STACK_ID, *_ancestor_ids(Stack.of(self))],
                         ),
                     ]
                 )
             },
         )
+
+
+def _ancestor_ids(stack: Stack) -> list[str]:
+    """Return the ids, which are ARNs, of the stacks that a nested stack is in, the nearest first.
+
+    Not the `stack_id` of a nested stack: that is a reference to its resource in the stack around it, and to hand that
+    to the nested stack itself would be a cycle. The pseudo parameter of that very stack is handed down instead.
+    """
+    ids = []
+    around = stack.nested_stack_parent
+    while around is not None:
+        ids.append(ScopedAws(around).stack_id)
+        around = around.nested_stack_parent
+    return ids
 
 
 def _alphanumeric(environment_id: str) -> str:

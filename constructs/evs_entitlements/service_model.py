@@ -17,8 +17,8 @@ from typing import Any
 
 #: The service's name in botocore, and its folder among the models.
 SERVICE = "evs"
-#: What the function calls; its IAM policy names the same three.
-OPERATIONS = ("CreateEntitlement", "DeleteEntitlement", "ListVmEntitlements")
+#: What the function calls; its IAM policy names the same.
+OPERATIONS = ("CreateEntitlement", "DeleteEntitlement", "ListEnvironmentConnectors", "ListVmEntitlements")
 #: All that is called, by service: what the models are cut down to.
 CALLED = {
     SERVICE: OPERATIONS,

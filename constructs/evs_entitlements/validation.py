@@ -9,26 +9,26 @@ https://docs.aws.amazon.com/evs/latest/APIReference/API_CreateEntitlement.html
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
 from aws_cdk import Duration, IResolvable, RemovalPolicy, Token, Tokenization
 
+from evs_entitlements.vm_id_hints import VM_ID_MAX_LENGTH, hint, is_vm_id
+
 #: Environment id, `environmentId` of CreateEntitlement.
 ENVIRONMENT_ID = re.compile(r"env-[a-zA-Z0-9]{10}")
 #: Connector id, `connectorId` of CreateEntitlement.
 CONNECTOR_ID = re.compile(r"cnctr-[a-zA-Z0-9]{10}")
-#: Managed object id of a VM in vCenter, an element of `vmIds` of CreateEntitlement.
-VM_ID = re.compile(r"vm-[0-9]+")
-#: Longest VM id, in characters, that the EVS API takes.
-VM_ID_MAX_LENGTH = 1024
 #: CloudFormation's limit of ServiceTimeout, in seconds.
 TIMEOUT_MAX_SECONDS = 3600
 #: Below this the function can hardly start, ask EVS and undo before CloudFormation gives up, in seconds.
 TIMEOUT_SHORT_SECONDS = 30
 #: So many wrong VM ids are named one by one in an error; the rest are counted.
 NAMED_VM_IDS = 10
+#: So many are told what they look like.
+HINTS = 3
 # A wrong value may be a whole file pasted by mistake: an error shows its beginning.
 _SHOWN_CHARACTERS = 80
 
@@ -77,7 +77,18 @@ def check_id(name: str, value: object, pattern: re.Pattern[str]) -> None:
         ValueError: `value` is not a string that `pattern` matches as a whole.
     """
     if not isinstance(value, str) or pattern.fullmatch(value) is None:
-        raise ValueError(f"{name}: got {shown(value)}, expected a string that matches {pattern.pattern}")
+        raise ValueError(
+            f"{name}: got {shown(value)}, expected a string that matches {pattern.pattern}{_mistaken(value)}"
+        )
+
+
+def _mistaken(value: object) -> str:
+    """Return what else a wrong id is, where that can be told."""
+    if not isinstance(value, str):
+        return ""
+    other = {"an environment": ENVIRONMENT_ID, "a connector": CONNECTOR_ID}
+    found = [what for what, pattern in other.items() if pattern.fullmatch(value)]
+    return f": this is the id of {found[0]}" if found else ""
 
 
 def parse_vm_ids(value: object) -> VmIds:
@@ -97,30 +108,66 @@ def parse_vm_ids(value: object) -> VmIds:
             f"vm_ids: got {shown(value)} ({type(value).__name__}), expected a list of VM ids such as "
             "['vm-101', 'vm-102']; of a string that is a token make a list with Fn.split"
         )
-    literals: list[str] = []
-    tokens: list[str | IResolvable] = []
-    wrong: list[object] = []
-    for element in value:
-        # The literals first: of 10,000 elements none should cost a call to the CDK's own process.
-        if isinstance(element, str) and len(element) <= VM_ID_MAX_LENGTH and VM_ID.fullmatch(element):
-            literals.append(element)
-        elif (token := _token_of_element(element)) is not None:
-            tokens.append(token)
-        else:
-            wrong.append(element)
+    literals, tokens, wrong = _sorted(value)
     if wrong:
-        named = ", ".join(shown(element) for element in wrong[:NAMED_VM_IDS])
-        more = f" and {len(wrong) - NAMED_VM_IDS} more" if len(wrong) > NAMED_VM_IDS else ""
-        count = len(wrong) + len(literals) + len(tokens)
-        raise ValueError(
-            f"vm_ids: got {named}{more} ({len(wrong)} of {count} are wrong), "
-            f"expected strings that match {VM_ID.pattern} of at most {VM_ID_MAX_LENGTH} characters"
-        )
+        raise ValueError(wrong_vm_ids("vm_ids", wrong, len(wrong) + len(literals) + len(tokens)))
     if not literals and not tokens:
         raise ValueError(
             "vm_ids: got an empty list, expected one or more VM ids; to entitle no VM, declare no construct"
         )
     return VmIds(tuple(literals), tuple(tokens))
+
+
+def vm_ids_as_given(value: object) -> VmIds:
+    """Return what `vm_ids` would be if nothing were wrong with it: for a synth that is not the last one.
+
+    What is no VM id is taken for something that is known later.
+    """
+    if _is_resolvable(value) or isinstance(value, str):
+        value = [value]
+    if not isinstance(value, Iterable):
+        return VmIds((), ())
+    literals, tokens, wrong = _sorted(value)
+    return VmIds(tuple(literals), (*tokens, *(each for each in wrong if isinstance(each, str))))
+
+
+def wrong_vm_ids(name: str, wrong: Sequence[object], count: int, places: Sequence[str] = ()) -> str:
+    """Return the words for wrong VM ids: which, how many of how many, what they look like and what is due.
+
+    Args:
+        name: of the argument or context value that they came by.
+        wrong: those that are wrong.
+        count: of all.
+        places: where each of the wrong ones was, such as `line 3 of vms.txt`, or empty.
+    """
+    placed = zip(wrong[:NAMED_VM_IDS], places or [""] * len(wrong), strict=False)
+    named = ", ".join(f"{shown(element)} in {place}" if place else shown(element) for element, place in placed)
+    more = f" and {len(wrong) - NAMED_VM_IDS} more" if len(wrong) > NAMED_VM_IDS else ""
+    too_long = any(isinstance(element, str) and len(element) > VM_ID_MAX_LENGTH for element in wrong)
+    length = f" of at most {VM_ID_MAX_LENGTH} characters" if too_long else ""
+    # Each hint once, by the first that it holds for.
+    hints = {hint(element): element for element in reversed(wrong)}
+    looks = "; ".join(f"{shown(element)} {words}" for words, element in list(reversed(hints.items()))[:HINTS])
+    return (
+        f"{name}: got {named}{more} ({len(wrong)} of {count} are wrong), "
+        f"expected VM ids such as vm-101, vm- and digits{length}; {looks}"
+    )
+
+
+def _sorted(value: Iterable[object]) -> tuple[list[str], list[str | IResolvable], list[object]]:
+    """Return literals, tokens, and what is neither."""
+    literals: list[str] = []
+    tokens: list[str | IResolvable] = []
+    wrong: list[object] = []
+    for element in value:
+        # The literals first: of 10,000 elements none should cost a call to the CDK's own process.
+        if isinstance(element, str) and is_vm_id(element):
+            literals.append(element)
+        elif (token := _token_of_element(element)) is not None:
+            tokens.append(token)
+        else:
+            wrong.append(element)
+    return literals, tokens, wrong
 
 
 def check_adopt_existing(value: object) -> None:

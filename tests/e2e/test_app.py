@@ -1,10 +1,12 @@
 """The app as a user deploys it: the real CLI and app.py, through a whole life."""
 
+from app_context import default_stack_name
 from demo.cdk import Done
 from demo.observed import changing_calls, failures, stack_status
 from tests.e2e.conftest import CONTEXT, Cloud
+from tests.e2e.stacks import ENVIRONMENT
 
-NAME = "EvsWindowsServerEntitlements"
+NAME = default_stack_name(ENVIRONMENT)
 
 
 def cdk(cloud: Cloud, command: str, *vm_ids: str, options: tuple[str, ...] = ()) -> Done:
@@ -12,9 +14,16 @@ def cdk(cloud: Cloud, command: str, *vm_ids: str, options: tuple[str, ...] = ())
 
 
 def test_deploy_update_failing_update_destroy(cloud: Cloud) -> None:
+    done = cdk(cloud, "diff", "vm-101", "vm-102")
+    assert done.exit_code == 0, done.output
+    assert "vm-101, vm-102" in done.output.partition("Outputs")[2]
+
     done = cdk(cloud, "deploy", "vm-101", "vm-102")
     assert done.exit_code == 0, done.output
     assert cloud.held() == ["vm-101", "vm-102"]
+    assert "2 VMs are declared for env-abcde12345 at cnctr-abcde12345: vm-101, vm-102; stack " in done.words
+    assert "region us-east-1" in done.words
+    assert "DeclaredVms = 2" in done.words
     assert "assumed-role/" in cloud.evs.calls("CreateEntitlement")[0]["principal"]
 
     done = cdk(cloud, "diff", "vm-102", "vm-101", options=("--fail",))
@@ -40,6 +49,27 @@ def test_deploy_update_failing_update_destroy(cloud: Cloud) -> None:
     assert stack_status(cloud.aws, NAME) == "GONE"
     # crhelper would have slept for 120 s here, and all else comes on top of that.
     assert done.seconds < 110
+
+
+def test_a_second_environment_is_a_second_stack_and_takes_nothing_away(cloud: Cloud) -> None:
+    other = ("-c", "environmentId=env-zyxwv98765", "-c", "connectorId=cnctr-zyxwv98765", "-c", "timeoutMinutes=2")
+    done = cdk(cloud, "deploy", "vm-101")
+    assert done.exit_code == 0, done.output
+    done = cloud.cdk("deploy", *other, "-c", "vmIds=vm-401")
+    assert done.exit_code == 0, done.output
+    assert cloud.held() == ["vm-101"]
+    assert cloud.evs.held("env-zyxwv98765", "cnctr-zyxwv98765") == ["vm-401"]
+    for values in ((*CONTEXT, "-c", "vmIds=vm-101"), (*other, "-c", "vmIds=vm-401")):
+        done = cloud.cdk("destroy", *values)
+        assert done.exit_code == 0, done.output
+    assert cloud.evs.rows() == []
+
+
+def test_a_value_under_another_name_is_refused(cloud: Cloud) -> None:
+    done = cdk(cloud, "deploy", "vm-101", options=("-c", "removalPolicy=RETAIN"))
+    assert done.exit_code != 0
+    assert "error: removalPolicy: got a context value of this name, expected retain=true" in done.words
+    assert cloud.evs.calls() == []
 
 
 def test_synth_prints_the_template_and_no_banner(cloud: Cloud) -> None:

@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
+import app_context
+
 PROJECT = Path(__file__).resolve().parents[3]
+# What the app imports from its own folder, which is on the path where it is run.
 APP = runpy.run_path(str(PROJECT / "app.py"), run_name="app")
 GOOD: dict[str, object] = {
     "environmentId": "env-abcde12345",
@@ -22,7 +25,11 @@ GOOD: dict[str, object] = {
 
 
 def read(**context: object) -> Any:
-    return APP["read_settings"]({**GOOD, **context}.get)
+    return app_context.read_settings({**GOOD, **context}.get)
+
+
+def given(settings: Any) -> list[object]:
+    return [vm_id.given for vm_id in settings.vm_ids]
 
 
 def run(folder: Path, context: dict[str, object], **environment: str) -> subprocess.CompletedProcess[str]:
@@ -41,39 +48,84 @@ def run(folder: Path, context: dict[str, object], **environment: str) -> subproc
 
 def test_values_of_the_command_line() -> None:
     settings = read(adoptExisting="true", retain="True", timeoutMinutes="15", stackName="Licences")
-    assert settings.vm_ids == ["vm-101", "vm-102"]
+    assert given(settings) == ["vm-101", "vm-102"]
     assert (settings.adopt_existing, settings.retain) == (True, True)
     assert (settings.timeout_minutes, settings.stack_name) == (15, "Licences")
 
 
 def test_values_of_cdk_json_have_types_of_their_own() -> None:
     settings = read(adoptExisting=False, timeoutMinutes=15, vmIds=["vm-1", "vm-2"])
-    assert (settings.adopt_existing, settings.timeout_minutes, settings.vm_ids) == (False, 15, ["vm-1", "vm-2"])
+    assert (settings.adopt_existing, settings.timeout_minutes, given(settings)) == (False, 15, ["vm-1", "vm-2"])
 
 
 def test_defaults() -> None:
     settings = read()
     assert (settings.adopt_existing, settings.retain, settings.timeout_minutes) == (False, False, 60)
-    assert settings.stack_name == "EvsWindowsServerEntitlements"
+    assert settings.stack_name == "EvsWindowsServerEntitlements-env-abcde12345"
+
+
+def test_two_environments_are_two_stacks() -> None:
+    assert read().stack_name != read(environmentId="env-zyxwv98765").stack_name
 
 
 @pytest.mark.parametrize(
-    ("name", "known"),
-    [("Retain", "retain"), ("adoptExistng", "adoptExisting"), ("vmids", "vmIds"), ("timeoutMinute", "timeoutMinutes")],
+    ("name", "value", "known"),
+    [
+        ("Retain", "true", "retain"),
+        ("retian", "true", "retain"),
+        ("retainEntitlements", "true", "retain"),
+        ("removalPolicy", "RETAIN", "retain=true"),
+        ("removal_policy", "RETAIN", "retain=true"),
+        ("deletionPolicy", "Retain", "retain=true"),
+        ("adopt", "true", "adoptExisting=true"),
+        ("adoptExistng", "true", "adoptExisting"),
+        ("adopt_existing", "true", "adoptExisting"),
+        ("adopt-existing", "true", "adoptExisting"),
+        ("timeout", "5", "timeoutMinutes"),
+        ("timeoutMinute", "5", "timeoutMinutes"),
+        ("timeout_minutes", "5", "timeoutMinutes"),
+        ("vmids", "vm-1", "vmIds"),
+        ("vm_ids", "", "vmIds"),
+        ("vmId", "web01", "vmIds"),
+        ("vms", "web01", "vmIds"),
+        ("machines", "vm-1, vm-2", "vmIds"),
+        ("machines", ["vm-1", "vm-2"], "vmIds"),
+        ("vm_ids_file", "vms.txt", "vmIdsFile"),
+        ("stack_name", "x", "stackName"),
+        ("environment", "env-abcde12345", "environmentId"),
+        ("env", "env-abcde12345", "environmentId"),
+        ("environment_id", "x", "environmentId"),
+        ("connector", "cnctr-abcde12345", "connectorId"),
+    ],
 )
-def test_a_misspelt_name_is_refused(name: str, known: str) -> None:
+def test_a_name_or_a_value_that_is_nearly_one_of_the_apps_is_refused(name: str, value: object, known: str) -> None:
     with pytest.raises(ValueError, match=f"^{name}: got a context value of this name, expected {known}$"):
-        APP["refuse_misspelt"]([*GOOD, name])
+        app_context.refuse_misspelt({**GOOD, name: value})
 
 
 def test_names_that_are_none_of_the_apps_are_no_matter_of_its() -> None:
-    APP["refuse_misspelt"]([*APP["_NAMES"], "@aws-cdk/core:target-partitions", "environment", "stage", "timeout", "vm"])
+    others: dict[str, object] = {
+        "@aws-cdk/core:target-partitions": ["aws"],
+        "ssm:account=111122223333:parameterName=/vms:region=eu-central-1": "vm-1",
+        "aws:cdk:bundling-stacks": ["**"],
+        "availability-zones:account=1:region=x": ["a"],
+        "environment": "prod",
+        "stage": "prod",
+        "owner": "licensing",
+        "acknowledged-issue-numbers": [1, 2],
+        "cli-telemetry": False,
+    }
+    app_context.refuse_misspelt({**dict.fromkeys(app_context.NAMES, "x"), **others})
 
 
 def test_file_of_vm_ids(tmp_path: Path) -> None:
     path = tmp_path / "vms.txt"
     path.write_text("\ufeff# web\nvm-101\n\n  vm-102  # the second\r\n", encoding="utf-8")
-    assert read(vmIds=None, vmIdsFile=str(path)).vm_ids == ["vm-101", "vm-102"]
+    settings = read(vmIds=None, vmIdsFile=str(path))
+    assert [(each.given, each.place) for each in settings.vm_ids] == [
+        ("vm-101", f"line 2 of {path}"),
+        ("vm-102", f"line 4 of {path}"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -147,15 +199,69 @@ def test_an_old_cdk_library_is_named(tmp_path: Path) -> None:
 def test_wrong_ids_of_a_file_are_told_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "vms.txt").write_text("vm-1\nweb01\n")
     context = {**GOOD, "vmIds": None, "vmIdsFile": "vms.txt"}
-    assert run(tmp_path, context).stderr.startswith("error: vmIdsFile: got 'web01' (1 of 2 are wrong), expected")
+    assert run(tmp_path, context).stderr == (
+        "error: vmIdsFile: got 'web01' in line 2 of vms.txt (1 of 2 are wrong), expected VM ids such as vm-101, "
+        "vm- and digits; 'web01' looks like the name of a VM: write its managed object id, such as 'vm-101', which "
+        "the vSphere client shows in the address bar\n"
+    )
 
 
-def test_right_run_says_nothing_and_needs_neither_installation_nor_path(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("vm_ids", "words"),
+    [
+        ("VirtualMachine-vm-101", "looks like a VM's Id of PowerCLI or another tool: write 'vm-101'"),
+        ("vm-101 vm-102", "looks like 2 VM ids in one text: write 'vm-101', 'vm-102', each by itself"),
+        (["vm-101;vm-102"], "looks like 2 VM ids in one text: write 'vm-101', 'vm-102', each by itself"),
+        (["vm-101", ""], "'' is an empty place: take it out"),
+        ([101], "101 is a number: write 'vm-101'"),
+        ("101", "'101' is a number: write 'vm-101'"),
+        ([" vm-101"], "has blanks or other characters around the VM id: write 'vm-101'"),
+        ("VM-101", "has capital letters: write 'vm-101'"),
+        ("4207a5e2-0c6d-4d5b-9b59-8d9d7b3c1f11", "looks like a UUID: write the managed object id"),
+        (["vm-1", None], "None is no text (NoneType): write VM ids only"),
+    ],
+)
+def test_what_a_wrong_vm_id_looks_like_and_what_to_write(vm_ids: object, words: str) -> None:
+    with pytest.raises(ValueError) as refusal:
+        APP["checked_vm_ids"](read(vmIds=vm_ids))
+    assert str(refusal.value).startswith("vmIds: got ")
+    assert words in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+class TestWhatIsDeclared:
+    def line(self, count: int = 2, **variables: str) -> str:
+        return str(APP["declaration"](read(), [f"vm-{number}" for number in range(101, 101 + count)], variables))
+
+    def test_how_many_which_and_where(self) -> None:
+        assert self.line(CDK_DEFAULT_ACCOUNT="111122223333", CDK_DEFAULT_REGION="eu-central-1", AWS_REGION="x") == (
+            "2 VMs are declared for env-abcde12345 at cnctr-abcde12345: vm-101, vm-102; "
+            "stack EvsWindowsServerEntitlements-env-abcde12345, account 111122223333, region eu-central-1"
+        )
+
+    def test_one(self) -> None:
+        assert self.line(1).startswith("1 VM is declared for ")
+
+    def test_that_no_region_is_set(self) -> None:
+        line = self.line(CDK_DEFAULT_REGION="us-east-1")
+        assert "account unknown (no credentials), region us-east-1 (no AWS_REGION is set" in line
+
+    def test_many_are_counted_and_not_all_named(self) -> None:
+        line = self.line(3000)
+        assert line.startswith("3000 VMs are declared")
+        assert " more; stack" in line
+        assert len(line) < 500
+
+
+def test_right_run_says_what_is_declared_and_needs_neither_installation_nor_path(tmp_path: Path) -> None:
     flags = json.loads((PROJECT / "cdk.json").read_text())["context"]
     context = {**flags, **GOOD, "retain": "true", "timeoutMinutes": "5", "stackName": "Licences"}
     # No Node on the PATH: were jsii not told where the environment's own one is, it could not start.
     result = run(tmp_path, context, PATH="/nowhere")
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == (
+        "2 VMs are declared for env-abcde12345 at cnctr-abcde12345: vm-101, vm-102; stack Licences\n"
+    )
     out = tmp_path / "cdk.out"
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["artifacts"]["EvsWindowsServerEntitlements"]["properties"]["stackName"] == "Licences"
@@ -164,6 +270,10 @@ def test_right_run_says_nothing_and_needs_neither_installation_nor_path(tmp_path
     assert resource["Properties"]["VmIds"] == ["vm-101", "vm-102"]
     assert resource["Properties"]["ServiceTimeout"] == "300"
     assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert {name: output["Value"] for name, output in template["Outputs"].items()} == {
+        "DeclaredVms": "2",
+        "VmIds": "vm-101, vm-102",
+    }
 
 
 def test_stack_names_no_account_or_region(tmp_path: Path) -> None:

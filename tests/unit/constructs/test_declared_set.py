@@ -111,6 +111,8 @@ def test_resource_says_what_is_declared(synth: Synth) -> None:
         "ConnectorId": "cnctr-abcde12345",
         "VmIds": ["vm-9", "vm-10", "vm-101"],
         "AdoptExisting": False,
+        "RemovalPolicy": "DESTROY",
+        "LedgerTable": {"Ref": "EvsEntitlementsProviderLedgerBE8BA37C"},
         "ServiceTimeout": "300",
     }
 
@@ -283,6 +285,7 @@ class TestRemovalPolicy:
         synth.declare(synth.stack, "Windows", "vm-1")
         resource = synth.entitlements()[LOGICAL_ID]
         assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Delete", "Delete")
+        assert resource["Properties"]["RemovalPolicy"] == "DESTROY"
 
     def test_retain_keeps_them_with_the_stack_only(self, synth: Synth) -> None:
         synth.declare(synth.stack, "Windows", "vm-1", removal_policy=RemovalPolicy.RETAIN)
@@ -291,6 +294,7 @@ class TestRemovalPolicy:
             "RetainExceptOnCreate",
             "Delete",
         )
+        assert resource["Properties"]["RemovalPolicy"] == "RETAIN"
 
     @pytest.mark.parametrize("method", ["retain", "retain_on_update_or_delete", "destroy"])
     def test_an_aspect_of_the_app_keeps_no_vm_that_leaves_the_set(self, synth: Synth, method: str) -> None:

@@ -19,7 +19,7 @@ import pytest
 from botocore.loaders import Loader
 from botocore.stub import Stubber
 
-from evs_entitlements import service_model
+from evs_entitlements import lambda_code, service_model
 from evs_entitlements.lambda_code import stage_code, staged_files
 
 if TYPE_CHECKING:
@@ -59,6 +59,17 @@ def test_asset_holds_the_handler_crhelper_and_the_model() -> None:
     }
     assert set(files) == handler | helper | models | {"models/endpoints.json"}
     assert "crhelper/resource_helper.py" in files
+
+
+def test_folders_within_the_handler_are_staged_however_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "lambda_handler"
+    names = ["__init__.py", "main.py", "aws/__init__.py", "evs/deep/row.py", "evs/__pycache__/row.py", "evs/notes.txt"]
+    for name in names:
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text("")
+    monkeypatch.setattr(lambda_code, "_handler_package", lambda: package)
+    staged = {name for name in staged_files() if name.startswith("lambda_handler/")}
+    assert staged == {f"lambda_handler/{name}" for name in names[:4]}
 
 
 def test_same_bytes_whatever_the_umask_the_folder_and_what_was_there(

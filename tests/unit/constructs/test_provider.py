@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import CfnParameter, Environment, Stack, Validations
+from aws_cdk import CfnParameter, Environment, NestedStack, Stack, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from evs_entitlements import provider
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[3]
 SNAPSHOT = PROJECT / "tests" / "unit" / "snapshots" / "one_stack.template.json"
+NESTED = "AWS::CloudFormation::Stack"
 LOGICAL_ID = "EvsEntitlementsEnvabcde12345Cnctrabcde12345"
 
 
@@ -93,8 +94,10 @@ class TestPermissions:
             "cloudformation:DescribeStacks",
             "dynamodb:GetItem",
             "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
             "evs:CreateEntitlement",
             "evs:DeleteEntitlement",
+            "evs:ListEnvironmentConnectors",
             "evs:ListVmEntitlements",
             "lambda:InvokeFunction",
             "logs:CreateLogStream",
@@ -119,6 +122,39 @@ class TestPermissions:
         (statement,) = (one for one in statements(template) if "evs:CreateEntitlement" in one["Action"])
         account = [{"Ref": "AWS::Region"}, ":", {"Ref": "AWS::AccountId"}]
         assert statement["Resource"]["Fn::Join"][1][3:] == [*account, ":environment/*"]
+
+    def test_a_nested_stack_may_be_asked_about_as_may_those_that_it_is_in(self, synth: Synth) -> None:
+        inner = NestedStack(NestedStack(synth.stack, "Outer"), "Inner")
+        synth.declare(inner, "Windows", "vm-1")
+        synth.template()
+        (asked,) = self._asked_about(synth, inner)
+        assert asked == [
+            {"Ref": "AWS::StackId"},
+            {"Ref": "referencetoStackOuterEF4A3262AWSStackId"},
+            {"Ref": "referencetoStackAWSStackId"},
+        ]
+        # Each is the id of a stack itself, handed down from there; no wildcard, and no stack's own resource as its
+        # parameter, which would be a cycle.
+        outer = inner.nested_stack_parent
+        assert outer is not None
+        (given,) = (each["Properties"]["Parameters"] for each in synth.resources(NESTED, outer).values())
+        assert (
+            given.items()
+            >= {
+                "referencetoStackOuterEF4A3262AWSStackId": {"Ref": "AWS::StackId"},
+                "referencetoStackAWSStackId": {"Ref": "referencetoStackAWSStackId"},
+            }.items()
+        )
+        (given,) = (each["Properties"]["Parameters"] for each in synth.resources(NESTED).values())
+        assert given["referencetoStackAWSStackId"] == {"Ref": "AWS::StackId"}
+
+    def test_a_stack_that_is_not_nested_may_be_asked_about_alone(self, synth: Synth) -> None:
+        synth.declare(synth.stack, "Windows", "vm-1")
+        assert self._asked_about(synth, synth.stack) == [{"Ref": "AWS::StackId"}]
+
+    def _asked_about(self, synth: Synth, stack: Stack) -> list[Any]:
+        template = synth.template(stack)
+        return [one["Resource"] for one in statements(template) if "cloudformation:DescribeStacks" in one["Action"]]
 
     def test_connectors_of_one_environment_share_its_policy(self, synth: Synth) -> None:
         synth.declare(synth.stack, "A", "vm-1")

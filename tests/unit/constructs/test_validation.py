@@ -36,7 +36,7 @@ if TYPE_CHECKING:
             "vm_ids",
             ["vm-1", "VM-2", 3],
             ValueError,
-            "got 'VM-2', 3 (2 of 3 are wrong), expected strings that match vm-[0-9]+",
+            "got 'VM-2', 3 (2 of 3 are wrong), expected VM ids such as vm-101, vm- and digits; 'VM-2' has capital let",
         ),
         ("vm_ids", ["vm-\u0661"], ValueError, "(1 of 1 are wrong)"),
         ("vm_ids", ["vm-1\n"], ValueError, r"got 'vm-1\n'"),

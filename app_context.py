@@ -1,0 +1,204 @@
+"""What context values mean to app.py: reads, names that are nearly right, and the words of a refusal.
+
+Owns that a missing or wrong value, or one under a wrong name, is told by its own name and place, and that nothing
+which looks like one of the app's values is ignored. Needs neither the CDK nor the construct to be installed; what a
+VM id has to look like is asked of the construct's own module, by the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: Beginning of the default name of the stack; the environment's id follows.
+STACK_NAME = "EvsWindowsServerEntitlements"
+NAMES = (
+    "environmentId", "connectorId", "vmIds", "vmIdsFile", "adoptExisting", "retain", "timeoutMinutes", "stackName",
+)  # fmt: skip
+#: Names that other tools, or the construct, have for the same.
+_OTHER_NAMES = {
+    "adopt": "adoptExisting=true",
+    "removalpolicy": "retain=true",
+    "deletionpolicy": "retain=true",
+    "retention": "retain=true",
+    "timeout": "timeoutMinutes",
+    "timeoutseconds": "timeoutMinutes",
+    "vm": "vmIds",
+    "vms": "vmIds",
+    "vmlist": "vmIds",
+    "vmfile": "vmIdsFile",
+    "vmsfile": "vmIdsFile",
+    "stack": "stackName",
+}
+#: Values that give away what is meant, whatever the name.
+_VALUES = {
+    "environmentId": re.compile(r"env-[a-zA-Z0-9]{10}"),
+    "connectorId": re.compile(r"cnctr-[a-zA-Z0-9]{10}"),
+    "vmIds": re.compile(r"vm-[0-9]+([\s,;]+vm-[0-9]+)*"),
+}
+# So like a name is a misspelt one.
+_NEAR = 0.82
+# These may be somebody's own; only a value that is an id gives them away.
+_OWN = frozenset({"environment", "connector"})
+# CloudFormation's rule for the name of a stack.
+_STACK_NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+# The CDK's own keys: those of lookups, such as `ssm:account=...`, and those of features, such as `@aws-cdk/...`.
+_OF_THE_CDK = re.compile(r".*[:@/].*")
+
+
+@dataclass(frozen=True)
+class VmId:
+    """An element of the list of VMs as it was given, and where, if it was in a file (`line 3 of vms.txt`)."""
+
+    given: object
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The context values, each of the right type; ids are left for the construct to check."""
+
+    environment_id: str
+    connector_id: str
+    vm_ids: list[VmId]
+    vm_ids_name: str
+    adopt_existing: bool
+    retain: bool
+    timeout_minutes: int
+    stack_name: str
+
+
+def read_settings(context: Callable[[str], object]) -> Settings:
+    """Read the context values.
+
+    Args:
+        context: returns the value of a name, or None; a string when it comes from the command line.
+
+    Raises:
+        ValueError: a value is missing or wrong; the message names it.
+    """
+    environment_id = _required(context, "environmentId", "env-abcde12345")
+    return Settings(
+        environment_id=environment_id,
+        connector_id=_required(context, "connectorId", "cnctr-abcde12345"),
+        vm_ids=_vm_ids(context),
+        vm_ids_name="vmIds" if context("vmIds") is not None else "vmIdsFile",
+        adopt_existing=_flag(context, "adoptExisting"),
+        retain=_flag(context, "retain"),
+        timeout_minutes=_timeout_minutes(context),
+        stack_name=_stack_name(context, environment_id),
+    )
+
+
+def refuse_misspelt(context: Mapping[str, object]) -> None:
+    """Refuse context values that are almost the app's, by name or by value: unread, `Retain=true` would retain nothing.
+
+    Args:
+        context: all context values, those of the CDK and of other apps among them.
+
+    Raises:
+        ValueError: one is misspelt; the message names it, and the name that counts.
+    """
+    for name in sorted(set(context).difference(NAMES)):
+        if not _OF_THE_CDK.fullmatch(name) and (meant := _meant(name, context[name])):
+            raise ValueError(f"{name}: got a context value of this name, expected {meant}")
+
+
+def _meant(name: str, value: object) -> str | None:
+    """Return the name that counts for one that does not, or None where they have nothing to do with each other."""
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    known = {each.lower(): each for each in NAMES}
+    if plain in _OTHER_NAMES and not (plain in ("vm", "stack") and isinstance(value, (dict, list))):
+        return _OTHER_NAMES[plain]
+    if plain in known:
+        return known[plain]
+    # The name and more, such as retainEntitlements.
+    if longer := [each for each in known if plain.startswith(each)]:
+        return known[max(longer, key=len)]
+    if plain not in _OWN and (near := get_close_matches(plain, known, n=1, cutoff=_NEAR)):
+        return known[near[0]]
+    texts = value if isinstance(value, list) else [value]
+    for meant, pattern in _VALUES.items():
+        if texts and all(isinstance(text, str) and pattern.fullmatch(text.strip()) for text in texts):
+            return meant
+    return None
+
+
+def _required(context: Callable[[str], object], name: str, example: str) -> str:
+    value = context(name)
+    if value is None or value == "":
+        raise ValueError(f"{name}: got nothing, expected a value: add -c {name}={example} or set it in cdk.json")
+    return str(value)
+
+
+def _vm_ids(context: Callable[[str], object]) -> list[VmId]:
+    listed, file = context("vmIds"), context("vmIdsFile")
+    if listed is not None and file is not None:
+        raise ValueError("vmIds and vmIdsFile: got both, expected one of them")
+    if isinstance(listed, list):
+        return _some([VmId(element) for element in listed], "vmIds", "[]")
+    if file is not None:
+        return _vm_ids_of_file(Path(str(file)))
+    given = _required(context, "vmIds", "vm-101,vm-102 (or -c vmIdsFile=vms.txt)")
+    return _some([VmId(part.strip()) for part in given.split(",") if part.strip()], "vmIds", repr(given))
+
+
+def _some(vm_ids: list[VmId], name: str, given: str) -> list[VmId]:
+    if not vm_ids:
+        raise ValueError(
+            f"{name}: got {given}, which has no VM id, expected one or more; to entitle no VM at all: cdk destroy"
+        )
+    return vm_ids
+
+
+def _vm_ids_of_file(path: Path) -> list[VmId]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError):
+            reason = error.strerror
+        else:
+            reason = "not a text file in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise ValueError(f"vmIdsFile: got {str(path)!r} ({reason}), expected a file of VM ids, one a line") from error
+    texts = {number: line.partition("#")[0].strip() for number, line in enumerate(lines, start=1)}
+    found = [VmId(text, f"line {number} of {path}") for number, text in texts.items() if text]
+    return _some(found, "vmIdsFile", repr(str(path)))
+
+
+def _flag(context: Callable[[str], object], name: str) -> bool:
+    value = context(name)
+    word = "false" if value is None else str(value).lower()
+    if word not in ("true", "false"):
+        raise ValueError(f"{name}: got {value!r}, expected true or false")
+    return word == "true"
+
+
+def _timeout_minutes(context: Callable[[str], object]) -> int:
+    value = context("timeoutMinutes")
+    word = "60" if value is None else str(value)
+    if not re.fullmatch(r"[0-9]{1,3}", word) or not 1 <= int(word) <= 60:
+        raise ValueError(f"timeoutMinutes: got {value!r}, expected a whole number from 1 to 60")
+    return int(word)
+
+
+def _stack_name(context: Callable[[str], object], environment_id: str) -> str:
+    value = context("stackName")
+    if value is None:
+        # One stack for each environment: under one name for all, a second environment's deployment would take the
+        # first one's entitlements away. A wrong id is told as such, later, and not as a wrong name.
+        return default_stack_name(environment_id)
+    name = str(value)
+    if not _STACK_NAME_PATTERN.fullmatch(name):
+        raise ValueError(f"stackName: got {name!r}, expected a string that matches {_STACK_NAME_PATTERN.pattern}")
+    return name
+
+
+def default_stack_name(environment_id: str) -> str:
+    """Return the name that the stack has unless `stackName` says another: one stack for each environment."""
+    return f"{STACK_NAME}-{environment_id}"

@@ -1,0 +1,140 @@
+"""What one construct declares, at the place in the tree where its user put it.
+
+Owns a resource that every aspect around the construct sees, and that is in no template. What an aspect does to it
+(removal policy, override, metadata, condition) and what the construct depends on is handed on to the declared
+set's own resource, which is in the template. Never makes anything itself.
+
+The set's resource cannot stand here: its logical id would follow the place, so that to move a construct would be to
+CloudFormation a create and a delete.
+"""
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any, cast
+
+from aws_cdk import CfnCondition, CfnDeletionPolicy, CfnResource, RemovalPolicy, Stack
+from constructs import Construct, IConstruct
+
+from evs_entitlements.validation import VmIds
+
+#: Id of a declaration under its construct.
+DECLARATION_ID = "Declaration"
+_DELETION_POLICIES = {
+    # A first deployment that is rolled back leaves nothing behind.
+    RemovalPolicy.RETAIN: CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE,
+    RemovalPolicy.DESTROY: CfnDeletionPolicy.DELETE,
+}
+
+
+def deletion_policy(removal_policy: RemovalPolicy) -> CfnDeletionPolicy:
+    """Return the DeletionPolicy of the template for DESTROY or RETAIN."""
+    return _DELETION_POLICIES[removal_policy]
+
+
+def applied_policy(resource: CfnResource, initial: CfnDeletionPolicy) -> RemovalPolicy | None:
+    """Return what an aspect or a user has made of a resource's removal policy; None where nobody did anything.
+
+    `initial` is the DeletionPolicy that the resource was made with, without an UpdateReplacePolicy:
+    `apply_removal_policy` sets both, also where the DeletionPolicy stays what it was.
+    """
+    options = resource.cfn_options
+    if options.update_replace_policy is None and options.deletion_policy == initial:
+        return None
+    if options.deletion_policy == CfnDeletionPolicy.SNAPSHOT:
+        # An app that does not make this an error of its own is told by the CDK that it is ignored.
+        return None
+    return RemovalPolicy.DESTROY if options.deletion_policy == CfnDeletionPolicy.DELETE else RemovalPolicy.RETAIN
+
+
+class Declaration(CfnResource):
+    """The VMs that one construct declares; in the tree, not in the template."""
+
+    def __init__(
+        self,
+        construct: Construct,
+        target: CfnResource,
+        vm_ids: VmIds,
+        removal_policy: RemovalPolicy,
+        properties: dict[str, Any],
+    ) -> None:
+        """Declare.
+
+        Args:
+            construct: the construct that declares.
+            target: the declared set's resource, to which all is handed on.
+            vm_ids: its VMs.
+            removal_policy: as given to the construct.
+            properties: what aspects that check resources see.
+        """
+        super().__init__(construct, DECLARATION_ID, type=target.cfn_resource_type, properties=properties)
+        # References, and what the CDK CLI tells of a logical id, then mean the resource that is in the template.
+        self.override_logical_id(target.logical_id)
+        self.path = construct.node.path
+        self.vm_ids = vm_ids
+        self.removal_policy = removal_policy
+        #: The construct and those around it, from the inside out, without the stack.
+        self.scopes = scopes(construct)
+        self._target = target
+        self.cfn_options.deletion_policy = self._initial = deletion_policy(removal_policy)
+
+    def _should_synthesize(self) -> bool:
+        return False
+
+    def add_override(self, path: str, value: Any = None) -> None:
+        """Hand an override on, those of properties too: the CDK comes here for all of them."""
+        self._target.add_override(path, value)
+
+    def add_metadata(self, key: str, value: Any) -> None:
+        """Hand metadata on."""
+        self._target.add_metadata(key, value)
+
+    @property
+    def applied_policy(self) -> RemovalPolicy | None:
+        """What an aspect around the construct has made of its removal policy."""
+        return applied_policy(self, self._initial)
+
+    @property
+    def condition(self) -> CfnCondition | None:
+        """The condition that an aspect has set."""
+        return self.cfn_options.condition
+
+    def dependencies(self) -> list[CfnResource]:
+        """Return the resources of the same stack that come first because the construct, or one around it, says so."""
+        stack = self.stack.node.path
+        found = [each for each in self.obtain_dependencies() if isinstance(each, CfnResource)]
+        return [
+            each
+            for each in found
+            if not isinstance(each, Declaration) and each is not self._target and each.stack.node.path == stack
+        ]
+
+    def unsupported(self) -> list[str]:
+        """Return the names of the resource attributes that are set and that mean nothing for entitlements."""
+        options = self.cfn_options
+        named = {"CreationPolicy": options.creation_policy, "UpdatePolicy": options.update_policy}
+        return [name for name, value in named.items() if value is not None]
+
+
+def scopes(construct: IConstruct) -> list[IConstruct]:
+    """Return a construct and those around it, from the inside out, up to its stack and without it."""
+    stack = Stack.of(construct).node.path
+    around = list(reversed(construct.node.scopes))
+    return around[: [scope.node.path for scope in around].index(stack)]
+
+
+def still_declared(declarations: Iterable[Declaration]) -> list[Declaration]:
+    """Return those whose construct, and all around it, are in the tree still: `try_remove_child` takes one out."""
+    children: dict[int, set[int]] = {}
+
+    def is_child(child: IConstruct, parent: IConstruct) -> bool:
+        # By identity: another construct may have taken the place and the name of one that was removed. The CDK's
+        # Python runtime keeps one object for each construct. A parent's children are asked for once.
+        if id(parent) not in children:
+            children[id(parent)] = {id(each) for each in parent.node.children}
+        return id(child) in children[id(parent)]
+
+    def is_there(declaration: Declaration) -> bool:
+        around: list[IConstruct] = [*declaration.scopes, cast(IConstruct, declaration.stack)]
+        return all(is_child(child, parent) for child, parent in pairwise(around))
+
+    return [declaration for declaration in declarations if is_there(declaration)]
