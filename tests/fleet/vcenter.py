@@ -145,7 +145,7 @@ def simulator(*, vms: int = 4, guests: str = "") -> Iterator[Simulator]:
         authority = trustme.CA()
         ca_file, pair = Path(directory, "ca.pem"), Path(directory, "server.pem")
         authority.cert_pem.write_to_path(str(ca_file))
-        authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(str(pair))
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pair))
         command = [str(program), "-vms", str(vms), "-guests", guests, "-cert", str(pair)]
         log = Path(directory, "log")
         with log.open("w") as errors:
