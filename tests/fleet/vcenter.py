@@ -105,6 +105,11 @@ class Simulator:
                 into = found[0] if found else into.CreateFolder(part)
             WaitForTask(into.MoveIntoFolder_Task([find(content, vim.VirtualMachine, name) for name in names]))
 
+    def rename_folder(self, name: str, to: str) -> None:
+        """Rename a folder."""
+        with self.session() as content:
+            WaitForTask(find(content, vim.Folder, name).Rename_Task(to))
+
     def rename(self, name: str, to: str) -> None:
         """Rename a VM."""
         with self.session() as content:
