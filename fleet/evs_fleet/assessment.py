@@ -1,0 +1,276 @@
+"""What is wrong: declared VMs and the rows of EVS go in, what is missing, failed, at risk, removed or undeclared comes out.
+
+Owns the reading of ListVmEntitlements and ListEnvironmentConnectors. Pure: it calls nothing and imports nothing but the
+standard library, so that a Lambda function without this package's libraries can use it as it is.
+
+Rules from the EVS user guide, https://docs.aws.amazon.com/evs/latest/userguide/ (Windows Server licensing): an
+entitlement is AT_RISK while the connector does not reach vCenter, and is removed after 8 hours; CREATE_FAILED has to be
+created again; ENTITLEMENT_REMOVED is restored by EVS once the VM complies again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+#: A row with one of these holds an entitlement.
+HELD = frozenset({"CREATING", "CREATED", "AT_RISK"})
+#: A row with one of these licenses its VM now.
+LICENSED = frozenset({"CREATED", "AT_RISK"})
+#: All statuses that the API's model of 2023-07-27 has.
+KNOWN = frozenset({"CREATING", "CREATED", "AT_RISK", "CREATE_FAILED", "ENTITLEMENT_REMOVED", "DELETED"})
+#: How long EVS keeps entitlements of a vCenter that its connector does not reach.
+GRACE = timedelta(hours=8)
+#: The type of connector that entitlements need.
+VCENTER = "VCENTER"
+#: Checks whose failure means that the connector does not reach its vCenter.
+REACHABILITY = frozenset({"VCENTER_REACHABILITY", "REACHABILITY"})
+
+
+class Kind(StrEnum):
+    """What is wrong with one VM."""
+
+    #: Declared, and EVS has no row of it, or one that says DELETED.
+    MISSING = "missing"
+    #: Declared, and EVS could not create the entitlement.
+    FAILED = "failed"
+    #: Declared and licensed for the moment; EVS removes the entitlement when the grace is over.
+    AT_RISK = "at_risk"
+    #: Declared, and EVS took the entitlement away.
+    REMOVED = "removed"
+    #: Declared, and EVS has not yet finished creating the entitlement.
+    CREATING = "creating"
+    #: EVS says a status that this version does not know.
+    UNKNOWN_STATUS = "unknown_status"
+    #: EVS holds an entitlement that nothing declares: it is paid for.
+    UNDECLARED = "undeclared"
+
+
+@dataclass(frozen=True)
+class Entitlement:
+    """One row of ListVmEntitlements. Times are aware datetimes or None."""
+
+    vm_id: str
+    status: str
+    name: str = ""
+    started_at: datetime | None = None
+    stopped_at: datetime | None = None
+    last_synced_at: datetime | None = None
+    error_code: str = ""
+    error_message: str = ""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Entitlement:
+        """Return a row in the API's form as a value; a missing member is empty."""
+        error = row.get("errorDetail") or {}
+        return cls(
+            vm_id=str(row.get("vmId") or ""),
+            status=str(row.get("status") or ""),
+            name=str(row.get("vmName") or ""),
+            started_at=moment(row.get("startedAt")),
+            stopped_at=moment(row.get("stoppedAt")),
+            last_synced_at=moment(row.get("lastSyncedAt")),
+            error_code=str(error.get("errorCode") or ""),
+            error_message=str(error.get("errorMessage") or ""),
+        )
+
+    @property
+    def held(self) -> bool:
+        """CREATING, CREATED or AT_RISK."""
+        return self.status in HELD
+
+    @property
+    def error(self) -> str:
+        """``errorCode: errorMessage``, or what of the two EVS gave."""
+        return ": ".join(part for part in (self.error_code, self.error_message) if part)
+
+    @property
+    def newest(self) -> float:
+        """When the row began or was last seen, in seconds since 1970."""
+        for value in (self.started_at, self.last_synced_at, self.stopped_at):
+            if value is not None:
+                return value.timestamp()
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be."""
+
+    kind: Kind
+    vm_id: str
+    name: str = ""
+    status: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What EVS holds at one connector, against what is declared for it.
+
+    Attributes
+    ----------
+    declared
+        Ids of the VMs that are to be entitled.
+    entitlements
+        VM id -> the row that counts, without those that say DELETED.
+    findings
+        What is wrong, in order of kind and VM number.
+    """
+
+    declared: frozenset[str]
+    entitlements: dict[str, Entitlement]
+    findings: tuple[Finding, ...]
+
+    def vm_ids(self, *kinds: Kind) -> list[str]:
+        """Return the VMs of which one of these is true, by number."""
+        return sort_vm_ids({finding.vm_id for finding in self.findings if finding.kind in kinds})
+
+    @property
+    def licensed(self) -> list[str]:
+        """The declared VMs that are licensed now: CREATED or AT_RISK."""
+        rows = self.entitlements
+        return sort_vm_ids({vm for vm in self.declared if vm in rows and rows[vm].status in LICENSED})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many VMs are declared, licensed, and of each kind of finding; every kind is there."""
+        found = {kind.value: len(self.vm_ids(kind)) for kind in Kind}
+        return {"declared": len(self.declared), "licensed": len(self.licensed), **found}
+
+
+def assess(declared: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> Assessment:
+    """Compare what is declared for one environment and connector with what EVS holds there.
+
+    Parameters
+    ----------
+    declared
+        Ids of the VMs that are to be entitled.
+    rows
+        The rows of ListVmEntitlements, as the API has them. Of several rows of one VM a held one counts before the
+        others, then the newest.
+    """
+    wanted = frozenset(declared)
+    current = {vm_id: row for vm_id, row in merge(rows).items() if row.status != "DELETED"}
+    found = [_of_declared(vm_id, current.get(vm_id)) for vm_id in wanted]
+    found += [_of_undeclared(row) for vm_id, row in current.items() if vm_id not in wanted]
+    order = list(Kind)
+    findings = sorted((item for item in found if item), key=lambda item: (order.index(item.kind), _number(item.vm_id)))
+    return Assessment(wanted, current, tuple(findings))
+
+
+def merge(rows: Iterable[Mapping[str, Any]]) -> dict[str, Entitlement]:
+    """Reduce rows to one a VM: a held one counts before the others, then the newest."""
+    merged: dict[str, Entitlement] = {}
+    for entitlement in map(Entitlement.from_row, rows):
+        known = merged.get(entitlement.vm_id)
+        if known is None or (entitlement.held, entitlement.newest) >= (known.held, known.newest):
+            merged[entitlement.vm_id] = entitlement
+    return merged
+
+
+def _of_declared(vm_id: str, row: Entitlement | None) -> Finding | None:
+    if row is None:
+        return Finding(Kind.MISSING, vm_id, detail="EVS has no entitlement of it")
+    kinds = {
+        "CREATING": (Kind.CREATING, "EVS has not finished creating the entitlement"),
+        "AT_RISK": (Kind.AT_RISK, "EVS removes the entitlement 8 hours after it lost vCenter"),
+        "CREATE_FAILED": (Kind.FAILED, "EVS could not create the entitlement"),
+        "ENTITLEMENT_REMOVED": (Kind.REMOVED, "EVS took the entitlement away; it restores it when the VM complies"),
+    }
+    if row.status == "CREATED":
+        return None
+    kind, why = kinds.get(row.status, (Kind.UNKNOWN_STATUS, f"EVS says {row.status}, which is not known here"))
+    return Finding(kind, vm_id, row.name, row.status, row.error or why)
+
+
+def _of_undeclared(row: Entitlement) -> Finding | None:
+    if row.status == "CREATE_FAILED":
+        # It holds nothing and costs nothing. EVS lists it for 90 days.
+        return None
+    kind = Kind.UNDECLARED if row.status in KNOWN else Kind.UNKNOWN_STATUS
+    return Finding(kind, row.vm_id, row.name, row.status, "EVS has an entitlement of it that nothing declares")
+
+
+# --- the connector ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Check:
+    """One of the checks that EVS makes of a connector: ``result`` is PASSED, FAILED or UNKNOWN."""
+
+    type: str
+    result: str
+    impaired_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Connector:
+    """What ListEnvironmentConnectors says of one connector."""
+
+    connector_id: str
+    type: str
+    state: str
+    checks: tuple[Check, ...] = field(default=())
+    fqdn: str = ""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Connector:
+        """Return a connector in the API's form as a value."""
+        checks = (
+            Check(str(check.get("type") or ""), str(check.get("result") or ""), moment(check.get("impairedSince")))
+            for check in row.get("checks") or ()
+        )
+        words = (str(row.get(name) or "") for name in ("connectorId", "type", "state"))
+        return cls(*words, tuple(checks), str(row.get("applianceFqdn") or ""))
+
+    @property
+    def reachable(self) -> bool | None:
+        """Whether the connector reaches its vCenter; None where no check says so."""
+        results = {check.result for check in self.checks if check.type in REACHABILITY}
+        if "FAILED" in results:
+            return False
+        return True if "PASSED" in results else None
+
+    @property
+    def removal_at(self) -> datetime | None:
+        """When EVS removes the entitlements of this connector unless it reaches vCenter again; None if it does."""
+        since = [
+            check.impaired_since
+            for check in self.checks
+            if check.type in REACHABILITY and check.result == "FAILED" and check.impaired_since
+        ]
+        return min(since) + GRACE if since else None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What keeps this connector from holding entitlements; empty when nothing does."""
+        found = []
+        if self.type != VCENTER:
+            found.append(f"its type is {self.type}, and entitlements need one of type {VCENTER}")
+        if self.state != "ACTIVE":
+            found.append(f"its state is {self.state}, not ACTIVE")
+        found += [f"check {check.type} is {check.result}" for check in self.checks if check.result != "PASSED"]
+        return tuple(found)
+
+
+def moment(value: object) -> datetime | None:
+    """Return a time of the API's (a datetime, or seconds since 1970) as an aware datetime in UTC; None for anything else."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value, UTC)
+    return None
+
+
+def sort_vm_ids(vm_ids: Iterable[str]) -> list[str]:
+    """Return VM ids by number, as a person would sort them."""
+    return sorted(vm_ids, key=_number)
+
+
+def _number(vm_id: str) -> tuple[int, str]:
+    digits = vm_id.removeprefix("vm-")
+    return (int(digits) if digits.isdecimal() else -1, vm_id)
