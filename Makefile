@@ -30,7 +30,7 @@ test: set-up ## Run all tests, about 8 minutes
 lint: set-up ## Check style and types
 	@ruff check --quiet .
 	@ruff format --quiet --check .
-	@mypy --no-error-summary constructs/evs_entitlements lambda_handler local_aws demo tools app.py \
+	@mypy --no-error-summary constructs/evs_entitlements fleet/evs_fleet lambda_handler local_aws demo tools app.py \
 		$(wildcard benchmarks)
 	@echo "lint: nothing found"
 

@@ -1,0 +1,171 @@
+"""Results on stdout, as table, JSON, CSV or ids; progress and remarks on stderr.
+
+Owns what each form looks like. Colour and progress bars only on a terminal. rich is imported when a table is drawn.
+What comes from a VM's name is never taken for markup, and its control characters are made visible.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from evs_fleet.context import Output
+
+# Wider than any table: text that is not read on a terminal is not to be cut.
+_UNLIMITED = 10_000
+#: Colours of words that say how a thing is.
+GOOD, BAD, WARN, DIM = "green", "red", "yellow", "dim"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name in JSON and CSV, its heading in a table.
+
+    `styles` is value -> style of a table's cell, such as {"CREATED": GOOD}.
+    """
+
+    name: str
+    heading: str
+    numeric: bool = False
+    styles: Mapping[str, str] | None = None
+
+
+def write_rows(
+    form: Output, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], *, ids: str, title: str | None = None
+) -> None:
+    """Write rows to stdout.
+
+    Args:
+        form: `table`, `json` (a list of objects), `csv` (with a heading), or `ids`.
+        columns: what a table and a CSV file show, in this order; JSON has all that is in a row.
+        rows: name -> value; a value is a string, number, bool, None, or a list of strings.
+        ids: the name whose values `ids` prints, one a line, those that are None left out.
+        title: a line above the table.
+    """
+    if form == "json":
+        write_json(list(rows))
+    elif form == "csv":
+        write_csv(columns, rows)
+    elif form == "ids":
+        write_lines(str(row[ids]) for row in rows if row.get(ids) is not None)
+    else:
+        write_table(columns, rows, title=title)
+
+
+def write_json(value: Any) -> None:
+    """Write any JSON value to stdout, indented."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows to stdout as CSV with a heading and line feeds."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([column.name for column in columns])
+    for row in rows:
+        writer.writerow([_word(row.get(column.name)) for column in columns])
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Write lines to stdout as they are."""
+    for line in lines:
+        sys.stdout.write(line + "\n")
+
+
+def write_table(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]], *, title: str | None = None) -> None:
+    """Draw a table on stdout; on a terminal it is as wide as that."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=text(title) if title else None, title_justify="left")
+    for column in columns:
+        table.add_column(column.heading, justify="right" if column.numeric else "left", overflow="fold")
+    for row in rows:
+        cells = []
+        for column in columns:
+            word = _word(row.get(column.name))
+            cells.append(text(word, (column.styles or {}).get(word, "")))
+        table.add_row(*cells)
+    console().print(table)
+
+
+def write_text(*parts: str | tuple[str, str]) -> None:
+    """Write one line to stdout from words and (words, style); a line is not broken."""
+    from rich.text import Text
+
+    line = Text()
+    for part in parts:
+        words, style = part if isinstance(part, tuple) else (part, "")
+        line.append_text(text(words, style))
+    console().print(line, soft_wrap=True)
+
+
+def remark(line: str) -> None:
+    """Write one line to stderr for the user, whatever the form of output."""
+    sys.stderr.write(printable(line) + "\n")
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return rich's console of stdout or stderr."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else _UNLIMITED
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def text(words: str, style: str = "") -> Text:
+    """Return words as rich's text, never taken for markup."""
+    from rich.text import Text
+
+    return Text(printable(words), style=style)
+
+
+def printable(words: str) -> str:
+    """Return words with control characters, such as a terminal's escape, written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
+
+
+class Progress(Protocol):
+    """Takes how far a work is."""
+
+    def __call__(self, done: int, total: int | None = None, /) -> None:
+        """Say that `done` of `total` things are done; total None: not known."""
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Progress]:
+    """Show a bar on stderr while something is read; nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield _no_progress
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total=None: bar.update(task, completed=done, total=total)
+
+
+def _no_progress(_done: int, _total: int | None = None) -> None:
+    pass
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
