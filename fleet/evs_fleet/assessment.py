@@ -1,4 +1,4 @@
-"""What is wrong: declared VMs and the rows of EVS go in, what is missing, failed, at risk, removed or undeclared comes out.
+"""What is wrong: declared VMs and rows of EVS go in; what is missing, failed, at risk, removed, undeclared comes out.
 
 Owns the reading of ListVmEntitlements and ListEnvironmentConnectors. Pure: it calls nothing and imports nothing but the
 standard library, so that a Lambda function without this package's libraries can use it as it is.
@@ -31,7 +31,7 @@ REACHABILITY = frozenset({"VCENTER_REACHABILITY", "REACHABILITY"})
 
 
 class Kind(StrEnum):
-    """What is wrong with one VM."""
+    """What is wrong with one VM, the most pressing first within what concerns its entitlement."""
 
     #: Declared, and EVS has no row of it, or one that says DELETED.
     MISSING = "missing"
@@ -47,8 +47,20 @@ class Kind(StrEnum):
     UNKNOWN_STATUS = "unknown_status"
     #: EVS holds an entitlement that nothing declares: it is paid for.
     UNDECLARED = "undeclared"
+    #: The inventory has the VM, known by its instance UUID, under another id: Windows runs unlicensed there.
+    ID_CHANGED = "id_changed"
+    #: Declared, and the inventory has no such VM.
+    GONE = "gone"
+    #: The policy chooses it, and the lock does not have it.
+    NOT_LOCKED = "not_locked"
+    #: EVS would entitle it, and nothing in the policy includes or excludes it.
+    NEW = "new"
 
 
+#: What EVS's own rows can say. The other kinds need an inventory.
+OF_EVS = (
+    Kind.MISSING, Kind.FAILED, Kind.AT_RISK, Kind.REMOVED, Kind.CREATING, Kind.UNKNOWN_STATUS, Kind.UNDECLARED,
+)  # fmt: skip
 @dataclass(frozen=True)
 class Entitlement:
     """One row of ListVmEntitlements. Times are aware datetimes or None."""
@@ -98,13 +110,14 @@ class Entitlement:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be."""
+    """One thing that is not as it should be; `new_id` is the VM's id of today where that has changed."""
 
     kind: Kind
     vm_id: str
     name: str = ""
     status: str = ""
     detail: str = ""
+    new_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,8 +150,8 @@ class Assessment:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many VMs are declared, licensed, and of each kind of finding; every kind is there."""
-        found = {kind.value: len(self.vm_ids(kind)) for kind in Kind}
+        """How many VMs are declared, licensed, and of each kind of finding that EVS's rows can say."""
+        found = {kind.value: len(self.vm_ids(kind)) for kind in OF_EVS}
         return {"declared": len(self.declared), "licensed": len(self.licensed), **found}
 
 
@@ -157,9 +170,13 @@ def assess(declared: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> Assess
     current = {vm_id: row for vm_id, row in merge(rows).items() if row.status != "DELETED"}
     found = [_of_declared(vm_id, current.get(vm_id)) for vm_id in wanted]
     found += [_of_undeclared(row) for vm_id, row in current.items() if vm_id not in wanted]
-    order = list(Kind)
-    findings = sorted((item for item in found if item), key=lambda item: (order.index(item.kind), _number(item.vm_id)))
-    return Assessment(wanted, current, tuple(findings))
+    return Assessment(wanted, current, tuple(sort_findings(item for item in found if item)))
+
+
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings by kind, and within one by VM number."""
+    order = {kind: number for number, kind in enumerate(Kind)}
+    return sorted(findings, key=lambda item: (order[item.kind], _number(item.vm_id)))
 
 
 def merge(rows: Iterable[Mapping[str, Any]]) -> dict[str, Entitlement]:
@@ -258,7 +275,7 @@ class Connector:
 
 
 def moment(value: object) -> datetime | None:
-    """Return a time of the API's (a datetime, or seconds since 1970) as an aware datetime in UTC; None for anything else."""
+    """Return a time of the API's (a datetime, or seconds since 1970) in UTC; None for anything else."""
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     if isinstance(value, int | float) and not isinstance(value, bool):

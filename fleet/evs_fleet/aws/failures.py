@@ -120,7 +120,9 @@ def _unreached(error: Exception, action: str, region: str | None, regions: list[
     if regions and region not in regions:
         known = ", ".join(regions)
         return Unreachable(f"{service} did not answer in {region}, and is not known there: it is in {known}")
-    return Unreachable(f"{action}: AWS was not reached: {_plain(error)} (network, proxy, or --region?)")
+    # botocore has no list of EVS's regions; in one without it, its address does not exist.
+    why = f"the network, a proxy, or is {service} not in {region}?"
+    return Unreachable(f"{action}: AWS was not reached in {region}: {_plain(error)} ({why})")
 
 
 def _refusal(error: Any, action: str, region: str | None) -> AwsError:

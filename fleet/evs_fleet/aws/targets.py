@@ -33,8 +33,10 @@ class Target:
     environment_id: str
     connector_id: str
 
-    def __str__(self) -> str:
-        return f"{self.environment_id} {self.connector_id}"
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Environment id and connector id."""
+        return self.environment_id, self.connector_id
 
 
 def target_options(command: F) -> F:
@@ -47,21 +49,25 @@ def target_options(command: F) -> F:
     return command
 
 
-def one_target(session: Session, context: Context, environment: str | None, connector: str | None) -> Target:
+def one_target(
+    session: Session, context: Context, environment: str | None, connector: str | None, *, from_lock: bool = True
+) -> Target:
     """Return the one environment and connector that is meant.
 
     Raises:
         UsageError: several could be meant; the text names them.
         AwsError: EVS can't be asked, or has none.
     """
-    found = targets(session, context, environment, connector)
+    found = targets(session, context, environment, connector, from_lock=from_lock)
     if len(found) > 1:
         names = ", ".join(target.connector_id for target in found)
         raise UsageError(f"environment {found[0].environment_id} has several vCenter connectors: give --connector {names}")
     return found[0]
 
 
-def targets(session: Session, context: Context, environment: str | None, connector: str | None) -> list[Target]:
+def targets(
+    session: Session, context: Context, environment: str | None, connector: str | None, *, from_lock: bool = True
+) -> list[Target]:
     """Return the environment that is meant, with the connector that is meant or all of type VCENTER that it has.
 
     Raises:
@@ -70,7 +76,7 @@ def targets(session: Session, context: Context, environment: str | None, connect
     """
     check_ids(environment, connector)
     if environment is None:
-        environment, connector = _of_files(context, connector)
+        environment, connector = _of_files(context, connector, from_lock=from_lock)
     if environment is None:
         environment = _only_environment(session)
     if connector is not None:
@@ -91,6 +97,17 @@ def all_targets(session: Session) -> list[Target]:
     ]
 
 
+def named(context: Context, environment: str | None, connector: str | None) -> tuple[str | None, str | None]:
+    """Return the environment and connector that options, lock or policy name, without asking AWS.
+
+    Raises:
+        UsageError: an id is none.
+        LockError, PolicyError: a file is wrong.
+    """
+    check_ids(environment, connector)
+    return (environment, connector) if environment else _of_files(context, connector, from_lock=True)
+
+
 def check_ids(environment: str | None, connector: str | None) -> None:
     """Refuse ids that EVS would refuse; raises UsageError."""
     for option, value, pattern in (
@@ -105,12 +122,12 @@ def _usable(connector: Any) -> bool:
     return bool(connector.type == VCENTER and connector.state != "DELETED")
 
 
-def _of_files(context: Context, connector: str | None) -> tuple[str | None, str | None]:
+def _of_files(context: Context, connector: str | None, *, from_lock: bool) -> tuple[str | None, str | None]:
     """Return what the lock says, or else what the policy says; a file that was not asked for need not be there."""
     from evs_fleet.lock_file import load as load_lock
     from evs_fleet.policy import load as load_policy
 
-    if context.lock or (context.lock_path.exists() and not context.policy):
+    if from_lock and (context.lock or (context.lock_path.exists() and not context.policy)):
         lock = load_lock(context.lock_path)
         return lock.environment_id, connector or lock.connector_id
     if context.policy or context.policy_path.exists():
