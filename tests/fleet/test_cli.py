@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 from evs_fleet.cli import COMMANDS
-
 from tests.fleet.run import evs_entitlements, refused
 
 HEAVY = {"aws_cdk", "jsii", "botocore", "boto3", "pyVmomi", "pyVim", "openpyxl", "rich", "pydantic", "urllib3"}
-PROGRAM = "import sys; from evs_fleet.cli import run; status = run(sys.argv[1:]); print(*sorted(sys.modules)); sys.exit(status)"
+PROGRAM = """
+import sys
+from evs_fleet.cli import run
+
+status = run(sys.argv[1:])
+print(*sys.modules)
+sys.exit(status)
+"""
 
 
 def modules_of(*arguments: str) -> set[str]:

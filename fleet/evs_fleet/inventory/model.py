@@ -53,13 +53,11 @@ class Inventory:
         vms: the VMs, templates included.
         host: name of the vCenter, where it is known.
         instance_uuid: the vCenter's own instance UUID, where it is known.
-        has_tags: whether tags were read; an export has none.
-        has_attributes: whether custom attributes were read.
+        lacks: what this inventory does not say of any VM, by the keys of a policy, such as `tag`.
     """
 
     source: str
     vms: tuple[Vm, ...]
     host: str | None = None
     instance_uuid: str | None = None
-    has_tags: bool = False
-    has_attributes: bool = False
+    lacks: frozenset[str] = frozenset()

@@ -1,0 +1,51 @@
+// A vCenter for tests: govmomi's simulator with TLS, a login and the REST endpoint of tags.
+//
+// Prints its port and serves until stdin is closed.
+package main
+
+import (
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/vmware/govmomi/simulator"
+	_ "github.com/vmware/govmomi/vapi/simulator"
+)
+
+func main() {
+	machines := flag.Int("vms", 2, "VMs of each resource pool")
+	guests := flag.String("guests", "", "guest ids, given to the VMs in turn")
+	certificate := flag.String("cert", "", "PEM file of certificate and key")
+	flag.Parse()
+
+	model := simulator.VPX()
+	model.Machine = *machines
+	defer model.Remove()
+	if err := model.Create(); err != nil {
+		log.Fatal(err)
+	}
+	if *guests != "" {
+		ids := strings.Split(*guests, ",")
+		for i, entity := range simulator.Map.All("VirtualMachine") {
+			vm := entity.(*simulator.VirtualMachine)
+			vm.Config.GuestId = ids[i%len(ids)]
+			vm.Summary.Config.GuestId = vm.Config.GuestId
+		}
+	}
+	pair, err := tls.LoadX509KeyPair(*certificate, *certificate)
+	if err != nil {
+		log.Fatal(err)
+	}
+	model.Service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	model.Service.RegisterEndpoints = true
+	model.Service.Listen = &url.URL{Host: "127.0.0.1:0", User: url.UserPassword("reader@vsphere.local", "secret")}
+	server := model.Service.NewServer()
+	defer server.Close()
+	fmt.Println(server.URL.Port())
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
