@@ -1,7 +1,7 @@
 """What is wrong: declared VMs and rows of EVS go in; what is missing, failed, at risk, removed, undeclared comes out.
 
-Owns the reading of ListVmEntitlements and ListEnvironmentConnectors. Pure: it calls nothing and imports nothing but the
-standard library, so that a Lambda function without this package's libraries can use it as it is.
+Owns the reading of ListVmEntitlements; `connector_health` has that of connectors. Pure: it calls nothing and imports
+nothing but the standard library, so that a Lambda function without this package's libraries can use it as it is.
 
 Rules from the EVS user guide, https://docs.aws.amazon.com/evs/latest/userguide/ (Windows Server licensing): an
 entitlement is AT_RISK while the connector does not reach vCenter, and is removed after 8 hours; CREATE_FAILED has to be
@@ -11,8 +11,8 @@ created again; ENTITLEMENT_REMOVED is restored by EVS once the VM complies again
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -22,12 +22,6 @@ HELD = frozenset({"CREATING", "CREATED", "AT_RISK"})
 LICENSED = frozenset({"CREATED", "AT_RISK"})
 #: All statuses that the API's model of 2023-07-27 has.
 KNOWN = frozenset({"CREATING", "CREATED", "AT_RISK", "CREATE_FAILED", "ENTITLEMENT_REMOVED", "DELETED"})
-#: How long EVS keeps entitlements of a vCenter that its connector does not reach.
-GRACE = timedelta(hours=8)
-#: The type of connector that entitlements need.
-VCENTER = "VCENTER"
-#: Checks whose failure means that the connector does not reach its vCenter.
-REACHABILITY = frozenset({"VCENTER_REACHABILITY", "REACHABILITY"})
 
 
 class Kind(StrEnum):
@@ -61,6 +55,8 @@ class Kind(StrEnum):
 OF_EVS = (
     Kind.MISSING, Kind.FAILED, Kind.AT_RISK, Kind.REMOVED, Kind.CREATING, Kind.UNKNOWN_STATUS, Kind.UNDECLARED,
 )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Entitlement:
     """One row of ListVmEntitlements. Times are aware datetimes or None."""
@@ -82,9 +78,9 @@ class Entitlement:
             vm_id=str(row.get("vmId") or ""),
             status=str(row.get("status") or ""),
             name=str(row.get("vmName") or ""),
-            started_at=moment(row.get("startedAt")),
-            stopped_at=moment(row.get("stoppedAt")),
-            last_synced_at=moment(row.get("lastSyncedAt")),
+            started_at=_time(row.get("startedAt")),
+            stopped_at=_time(row.get("stoppedAt")),
+            last_synced_at=_time(row.get("lastSyncedAt")),
             error_code=str(error.get("errorCode") or ""),
             error_message=str(error.get("errorMessage") or ""),
         )
@@ -212,80 +208,13 @@ def _of_undeclared(row: Entitlement) -> Finding | None:
     return Finding(kind, row.vm_id, row.name, row.status, "EVS has an entitlement of it that nothing declares")
 
 
-# --- the connector ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Check:
-    """One of the checks that EVS makes of a connector: ``result`` is PASSED, FAILED or UNKNOWN."""
-
-    type: str
-    result: str
-    impaired_since: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Connector:
-    """What ListEnvironmentConnectors says of one connector."""
-
-    connector_id: str
-    type: str
-    state: str
-    checks: tuple[Check, ...] = field(default=())
-    fqdn: str = ""
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Connector:
-        """Return a connector in the API's form as a value."""
-        checks = (
-            Check(str(check.get("type") or ""), str(check.get("result") or ""), moment(check.get("impairedSince")))
-            for check in row.get("checks") or ()
-        )
-        words = (str(row.get(name) or "") for name in ("connectorId", "type", "state"))
-        return cls(*words, tuple(checks), str(row.get("applianceFqdn") or ""))
-
-    @property
-    def reachable(self) -> bool | None:
-        """Whether the connector reaches its vCenter; None where no check says so."""
-        results = {check.result for check in self.checks if check.type in REACHABILITY}
-        if "FAILED" in results:
-            return False
-        return True if "PASSED" in results else None
-
-    @property
-    def removal_at(self) -> datetime | None:
-        """When EVS removes the entitlements of this connector unless it reaches vCenter again; None if it does."""
-        since = [
-            check.impaired_since
-            for check in self.checks
-            if check.type in REACHABILITY and check.result == "FAILED" and check.impaired_since
-        ]
-        return min(since) + GRACE if since else None
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What keeps this connector from holding entitlements; empty when nothing does."""
-        found = []
-        if self.type != VCENTER:
-            found.append(f"its type is {self.type}, and entitlements need one of type {VCENTER}")
-        if self.state != "ACTIVE":
-            found.append(f"its state is {self.state}, not ACTIVE")
-        found += [f"check {check.type} is {check.result}" for check in self.checks if check.result != "PASSED"]
-        return tuple(found)
-
-
-def moment(value: object) -> datetime | None:
-    """Return a time of the API's (a datetime, or seconds since 1970) in UTC; None for anything else."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, UTC)
-    return None
-
-
 def sort_vm_ids(vm_ids: Iterable[str]) -> list[str]:
     """Return VM ids by number, as a person would sort them."""
     return sorted(vm_ids, key=_number)
+
+
+def _time(value: object) -> datetime | None:
+    return value if isinstance(value, datetime) else None
 
 
 def _number(vm_id: str) -> tuple[int, str]:

@@ -5,7 +5,7 @@ Pure. EVS can't say any of this: it knows a VM by its id alone, and an id change
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from evs_entitlements.lock import LockedVm
@@ -16,47 +16,31 @@ if TYPE_CHECKING:
 
 
 def compare(
-    declared: Iterable[LockedVm],
-    inventory: Inventory,
-    *,
-    eligible: Callable[[Vm], bool],
-    chosen: Collection[str] = (),
-    decided: Collection[str] = (),
+    declared: Iterable[LockedVm], inventory: Inventory, *, chosen: Iterable[Vm], undecided: Iterable[Vm]
 ) -> list[Finding]:
     """Return what the inventory says of VMs that are declared, and of those that are not.
 
     Args:
-        declared: the VMs that are to be entitled; with no instance UUID, a changed id can't be told from a VM
-            that is gone.
+        declared: the VMs that are to be entitled; of one without an instance UUID, a changed id can't be told from a
+            VM that is gone.
         inventory: the VMs that there are.
-        eligible: whether EVS would entitle a VM.
-        chosen: ids of the VMs that the policy chooses.
-        decided: ids of the VMs that an include or an exclude of the policy matches.
+        chosen: the VMs that the policy chooses.
+        undecided: the VMs that EVS would entitle, and that nothing includes or excludes.
     """
     locked = {vm.id: vm for vm in declared}
-    there = {vm.id: vm for vm in inventory.vms}
     by_uuid = {vm.instance_uuid: vm for vm in inventory.vms if vm.instance_uuid}
+    there = {vm.id for vm in inventory.vms}
     found: list[Finding] = []
-    successors: set[str] = set()
     for vm in locked.values():
         now = by_uuid.get(vm.instance_uuid) if vm.instance_uuid else None
         if now and now.id != vm.id:
-            successors.add(now.id)
-            found.append(
-                Finding(
-                    Kind.ID_CHANGED, vm.id, now.name, "", f"registered anew: {vm.id} -> {now.id}; resolve, then deploy",
-                    now.id,
-                )
-            )  # fmt: skip
+            text = f"registered anew: {vm.id} -> {now.id}"
+            found.append(Finding(Kind.ID_CHANGED, vm.id, now.name, "", text, now.id))
         elif vm.id not in there:
             found.append(Finding(Kind.GONE, vm.id, vm.name, "", f"{inventory.source} has no such VM"))
-    for other in inventory.vms:
-        if other.id in locked or other.id in successors or not eligible(other):
-            continue
-        if other.id in chosen:
-            text = "the policy chooses it, and the lock does not have it: resolve, then deploy"
-            found.append(Finding(Kind.NOT_LOCKED, other.id, other.name, "", text))
-        elif other.id not in decided:
-            text = "EVS would entitle it, and nothing includes or excludes it"
-            found.append(Finding(Kind.NEW, other.id, other.name, "", text))
+    known = locked.keys() | {finding.new_id for finding in found}
+    text = "the policy chooses it, and it is not declared"
+    found += [Finding(Kind.NOT_LOCKED, vm.id, vm.name, "", text) for vm in chosen if vm.id not in known]
+    text = "EVS would entitle it, and nothing includes or excludes it"
+    found += [Finding(Kind.NEW, vm.id, vm.name, "", text) for vm in undecided if vm.id not in known]
     return sort_findings(found)

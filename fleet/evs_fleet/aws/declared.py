@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from evs_fleet.assessment import Assessment, Connector, assess
+from evs_fleet.assessment import Assessment, assess
 from evs_fleet.aws import deployed, evs
 from evs_fleet.aws.failures import AccessDenied
 from evs_fleet.aws.targets import Target
+from evs_fleet.connector_health import Connector
 from evs_fleet.lock_file import load as load_lock
 from evs_fleet.output import remark
 
@@ -65,9 +66,9 @@ def of_context(session: Session, context: Context, stack: str | None) -> Declare
         return Declared(str(context.lock_path), _of_lock(lock), lock)
     found = deployed.read(session, stack)
     # A lock beside it knows the names and UUIDs that a stack does not.
-    lock = load_lock(context.lock_path) if context.lock or context.lock_path.exists() else None
+    beside = load_lock(context.lock_path) if context.lock or context.lock_path.exists() else None
     places = {Target(*place): vm_ids for place, vm_ids in found.declared.items()}
-    return Declared(f"stack {found.name}", places, lock, found)
+    return Declared(f"stack {found.name}", places, beside, found)
 
 
 def look(session: Session, declared: Declared, *, connectors: bool = True) -> list[Place]:

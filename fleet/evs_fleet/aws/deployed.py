@@ -52,7 +52,7 @@ class Stack:
         return self.status.endswith("_IN_PROGRESS")
 
     def resource(self, kind: str) -> str | None:
-        """Return the physical id of one of the construct's own resources, such as `Role`; None where it is not there."""
+        """Return the physical id of one of the construct's own resources, such as `Role`, or None."""
         # CDK ends a logical id with a hash of 8 characters: Role and RolePolicy begin alike.
         found = [
             physical
@@ -122,7 +122,7 @@ def _by_place(sets: list[Any]) -> dict[Place, frozenset[str]]:
 
 
 def _handler(module: str) -> ModuleType:
-    """Import a module of the function's code: part of the construct's package where installed, a folder in a checkout."""
+    """Import a module of the function's code: in the construct's package where installed, beside it in a checkout."""
     import evs_entitlements
 
     package = Path(evs_entitlements.__file__).parent

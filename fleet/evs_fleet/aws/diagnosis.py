@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from evs_fleet.assessment import VCENTER, Connector
 from evs_fleet.aws.permissions import NotTried, Question, denied, principal
+from evs_fleet.connector_health import VCENTER, Connector
 from evs_fleet.errors import AwsError
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 #: The service of the VPC endpoint through which Windows on EVS is activated, without the region's part.
 ACTIVATION_SERVICE = "evs-windows-server-activation"
 ACTIVATION_PORT = 1688
-_SECRET = "a rotated vCenter password that is not in the secret, DNS, a firewall, the appliance"
+_SUSPECTS = "a rotated vCenter password that is not in the secret, DNS, a firewall, the appliance"
 #: Check of a connector -> what to look at when it fails.
 ADVICE = {
-    "VCENTER_REACHABILITY": f"look at {_SECRET}; EVS removes all entitlements after 8 hours",
-    "REACHABILITY": f"look at {_SECRET}; EVS removes all entitlements after 8 hours",
+    "VCENTER_REACHABILITY": f"look at {_SUSPECTS}; EVS removes all entitlements after 8 hours",
+    "REACHABILITY": f"look at {_SUSPECTS}; EVS removes all entitlements after 8 hours",
     "VCENTER_VM_SYNC": "EVS can't read the VMs: look at the permissions of the connector's vCenter user",
     "VCENTER_VM_EVENT": "EVS gets no events of VMs: look at the permissions of the connector's vCenter user",
 }
@@ -65,7 +65,9 @@ def environment(session: Session, environment_id: str, summaries: list[dict[str,
 
 def connector(found: list[Connector], connector_id: str | None) -> Iterator[Result]:
     """Look at the connector and at each check that EVS makes of it."""
-    wanted = [item for item in found if item.connector_id == connector_id or (not connector_id and item.type == VCENTER)]
+    wanted = [
+        item for item in found if item.connector_id == connector_id or (not connector_id and item.type == VCENTER)
+    ]
     if not wanted:
         there = ", ".join(f"{item.connector_id} ({item.type})" for item in found) or "none"
         text = f"no connector {connector_id or f'of type {VCENTER}'}; there: {there}"
@@ -193,4 +195,3 @@ def _simulated(session: Session, check: str, arn: str, questions: list[Question]
 def _environment_arn(session: Session, environment_id: str) -> str:
     account, _ = session.caller()
     return f"arn:{session.partition_or_aws()}:evs:{session.region}:{account}:environment/{environment_id}"
-

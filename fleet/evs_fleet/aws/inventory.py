@@ -18,7 +18,7 @@ from evs_fleet.output import remark
 if TYPE_CHECKING:
     from evs_fleet.assessment import Finding
     from evs_fleet.context import Context
-    from evs_fleet.inventory.model import Inventory
+    from evs_fleet.inventory.model import Inventory, Vm
     from evs_fleet.policy import Policy
 
 _CREDENTIALS = ("VCENTER_USER", "VCENTER_PASSWORD")
@@ -42,8 +42,9 @@ def read(context: Context) -> Inventory | None:
     if context.inventory is None and not all(os.environ.get(name) for name in _CREDENTIALS):
         remark(f"vCenter was not asked: {' or '.join(_CREDENTIALS)} is not set. What EVS says is all there is here.")
         return None
+    tags = bool(policy and any("tag" in table.given for table in (*policy.include, *policy.exclude)))
     try:
-        return read_inventory(context, vcenter)
+        return read_inventory(context, vcenter, tags=tags)
     except VcenterError as error:
         remark(f"vCenter was not asked: {error}. What EVS says is all there is here.")
         return None
@@ -68,10 +69,8 @@ def findings(
     _check_vcenter(inventory, lock)
     known = {vm.id: vm for vm in lock.vms} if lock else {}
     declared = [known.get(vm_id) or LockedVm(vm_id, vm_id) for vm_id in vm_ids]
-    chosen, decided = _by_policy(policy_of(context), inventory)
-    return compare(
-        declared, inventory, eligible=lambda vm: refusal(vm) is None, chosen=chosen, decided=decided
-    )
+    chosen, undecided = _by_policy(policy_of(context), inventory)
+    return compare(declared, inventory, chosen=chosen, undecided=undecided)
 
 
 def _check_vcenter(inventory: Inventory, lock: EntitlementLock | None) -> None:
@@ -82,12 +81,11 @@ def _check_vcenter(inventory: Inventory, lock: EntitlementLock | None) -> None:
         )
 
 
-def _by_policy(policy: Policy | None, inventory: Inventory) -> tuple[set[str], set[str]]:
-    """Return the ids that the policy chooses, and those that any include or exclude of it matches."""
+def _by_policy(policy: Policy | None, inventory: Inventory) -> tuple[Iterable[Vm], Iterable[Vm]]:
+    """Return the VMs that the policy chooses, and those that nothing includes or excludes."""
     if policy is None:
-        return set(), set()
+        return (), [vm for vm in inventory.vms if refusal(vm) is None]
     from evs_fleet.selection import select
 
     selection = select(policy, inventory)
-    chosen = {vm.id for vm in selection.chosen}
-    return chosen, chosen | {item.vm.id for item in (*selection.refused, *selection.excluded)}
+    return selection.chosen, selection.unnamed

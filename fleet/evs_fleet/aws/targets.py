@@ -1,6 +1,6 @@
 """Which environment and connector a command is about.
 
-Owns the order in which that is looked for: options, the lock, the policy, and at last AWS itself where there is but one.
+Owns the order in which that is looked for: options, the lock, the policy, and at last AWS where there is but one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evs_fleet.assessment import VCENTER
 from evs_fleet.aws import evs
+from evs_fleet.connector_health import VCENTER
 from evs_fleet.errors import AwsError, UsageError
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def one_target(
     found = targets(session, context, environment, connector, from_lock=from_lock)
     if len(found) > 1:
         names = ", ".join(target.connector_id for target in found)
-        raise UsageError(f"environment {found[0].environment_id} has several vCenter connectors: give --connector {names}")
+        raise UsageError(
+            f"environment {found[0].environment_id} has several vCenter connectors: give --connector {names}"
+        )
     return found[0]
 
 

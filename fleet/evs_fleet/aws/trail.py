@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from evs_fleet.assessment import moment, sort_vm_ids
+from evs_fleet.assessment import sort_vm_ids
 
 if TYPE_CHECKING:
     from evs_fleet.aws.session import Session
@@ -25,9 +25,9 @@ ACTIONS = {"CreateEntitlement": "entitle", "DeleteEntitlement": "remove"}
 KEPT = timedelta(days=90)
 #: What CloudTrail can't tell.
 LIMITS = (
-    "CloudTrail's event history has the last 90 days of this region, some minutes late. It has calls, not outcomes: a VM "
-    "that EVS then could not entitle, or whose entitlement EVS itself removed or restored, is not in it. For longer, "
-    "keep a trail or an event data store."
+    "CloudTrail's event history has the last 90 days of this region, some minutes late. It has calls, not outcomes: a "
+    "VM that EVS then could not entitle, or whose entitlement EVS itself removed or restored, is not in it. For "
+    "longer, keep a trail or an event data store."
 )
 
 
@@ -86,8 +86,8 @@ def _of_name(session: Session, name: str, since: datetime, until: datetime) -> I
 
 def _event(row: dict[str, Any]) -> Event | None:
     detail = _object(row.get("CloudTrailEvent"))
-    time = moment(row.get("EventTime"))
-    if time is None or (row.get("EventSource") or detail.get("eventSource")) != EVENT_SOURCE:
+    time = row.get("EventTime")
+    if not isinstance(time, datetime) or (row.get("EventSource") or detail.get("eventSource")) != EVENT_SOURCE:
         return None
     given, identity = _object(detail.get("requestParameters")), _object(detail.get("userIdentity"))
     issuer = _object(_object(identity.get("sessionContext")).get("sessionIssuer"))

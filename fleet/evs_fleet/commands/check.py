@@ -15,9 +15,9 @@ from evs_fleet.errors import DIFFERENCE, OK
 from evs_fleet.output import BAD, GOOD, WARN, Column, remark, write_json, write_rows, write_text
 
 if TYPE_CHECKING:
-    from evs_fleet.assessment import Connector
     from evs_fleet.aws.declared import Declared, Place
     from evs_fleet.aws.targets import Target
+    from evs_fleet.connector_health import Connector
     from evs_fleet.context import Context
 
 _WARNINGS = (Kind.CREATING, Kind.NEW, Kind.NOT_LOCKED)
@@ -168,4 +168,6 @@ def _write_table(
     licensed = sum(place.assessment.counts["licensed"] for place in places)
     summary = f"{total} VMs declared by {declared.source}, {licensed} of them licensed now"
     found = ", ".join(f"{count} {kind.value}" for kind, count in counts.items())
-    write_text(("ok: " if right else "not as it should be: ", GOOD if right else BAD), summary, f"; {found}" * bool(found))
+    write_text(
+        ("ok: " if right else "not as it should be: ", GOOD if right else BAD), summary, f"; {found}" * bool(found)
+    )

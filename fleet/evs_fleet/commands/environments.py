@@ -1,4 +1,4 @@
-"""`environments`: the EVS environments of account and region, their connectors, and how many entitlements in which status."""
+"""`environments`: EVS environments of account and region, their connectors, and entitlements counted by status."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evs_fleet.assessment import VCENTER, Connector, merge
+from evs_fleet.assessment import merge
+from evs_fleet.connector_health import VCENTER, Connector
 from evs_fleet.output import BAD, GOOD, WARN, Column, remark, write_json, write_rows
 
 if TYPE_CHECKING:

@@ -38,7 +38,9 @@ _NARROW = tuple(column for column in COLUMNS if column.name not in ("environment
 @click.command("history")
 @click.option("--environment", metavar="ENV-ID", help="Only this environment.")
 @click.option("--vm", "vms", multiple=True, metavar="VM-ID", help="Only this VM; may be repeated.")
-@click.option("--since", default="90d", show_default=True, metavar="TIME", help="From a date, a time, or an age (12h, 7d).")
+@click.option(
+    "--since", default="90d", show_default=True, metavar="TIME", help="From a date, a time, or an age (12h, 7d)."
+)
 @click.option("--until", metavar="TIME", help="Up to a date, a time, or an age; now, if not given.")
 @click.pass_obj
 def command(context: Context, environment: str | None, vms: tuple[str, ...], since: str, until: str | None) -> int:

@@ -46,16 +46,22 @@ def command(context: Context, environment: str | None, connector: str | None, fo
     from evs_fleet.lock_file import save
 
     if context.lock_path.exists() and not force:
-        raise UsageError(f"{context.lock_path} is there already: give --force to replace it, or --lock for another file")
+        raise UsageError(
+            f"{context.lock_path} is there already: give --force to replace it, or --lock for another file"
+        )
     session = Session.of(context)
     # The lock is what is to be written: an old one has no say in what is read.
     target = one_target(session, context, environment, connector, from_lock=False)
-    found = {vm_id: row for vm_id, row in merge(evs.entitlements(session, *target.ids)).items() if row.status != "DELETED"}
+    found = {
+        vm_id: row for vm_id, row in merge(evs.entitlements(session, *target.ids)).items() if row.status != "DELETED"
+    }
     inventory = read(context)
     known = {vm.id: vm for vm in inventory.vms} if inventory else {}
     taken = [vm_id for vm_id in sort_vm_ids(found) if found[vm_id].status in TAKEN]
     if not taken:
-        raise UsageError(f"EVS holds no entitlement in {target.environment_id} {target.connector_id}: nothing to import")
+        raise UsageError(
+            f"EVS holds no entitlement in {target.environment_id} {target.connector_id}: nothing to import"
+        )
     vms = [_locked(vm_id, found[vm_id].name, known.get(vm_id)) for vm_id in taken]
     vcenter = LockedVcenter(inventory.host, inventory.instance_uuid) if inventory else None
     save(EntitlementLock.make(target.environment_id, target.connector_id, vms, vcenter), context.lock_path)
@@ -83,7 +89,9 @@ def _report(context: Context, rows: list[dict[str, Any]]) -> None:
     else:
         write_rows(context.output, COLUMNS, rows, ids="id")
     written = sum(row["written"] for row in rows)
-    remark(f"{context.lock_path}: {written} VMs. Declare them with adopt_existing=True: no entitlement is changed by that.")
+    remark(
+        f"{context.lock_path}: {written} VMs. Declare them with adopt_existing=True: no entitlement is changed by that."
+    )
     if left := [row for row in rows if not row["written"]]:
         named = ", ".join(f"{row['id']} ({row['status']})" for row in left)
-        remark(f"Left out, since nothing is entitled: {named}")
+        remark(f"Left out, since nothing is entitled or the status is not known: {named}")

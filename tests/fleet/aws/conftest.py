@@ -96,7 +96,9 @@ def cloudtrail(evs: EvsControl, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clo
     trail.stop()
 
 
-def write_lock(path: Path, *vms: str | dict[str, Any], environment: str = ENVIRONMENT, connector: str = CONNECTOR) -> Path:
+def write_lock(
+    path: Path, *vms: str | dict[str, Any], environment: str = ENVIRONMENT, connector: str = CONNECTOR
+) -> Path:
     """Write a lock of these VMs: ids, or whole entries."""
     entries = [{"id": vm, "name": f"name-of-{vm}"} if isinstance(vm, str) else vm for vm in vms]
     lock = {"version": 1, "environment_id": environment, "connector_id": connector, "vcenter": None, "vms": entries}

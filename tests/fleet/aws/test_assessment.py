@@ -4,12 +4,14 @@ import ast
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from evs_fleet import assessment
-from evs_fleet.assessment import Connector, Kind, assess
+from evs_fleet import assessment, connector_health
+from evs_fleet.assessment import Kind, assess
+from evs_fleet.connector_health import Connector
 
 
 def row(vm_id: str, status: str, **more: Any) -> dict[str, Any]:
@@ -85,13 +87,6 @@ def test_findings_are_sorted_by_kind_and_number_and_counted() -> None:
     }  # fmt: skip
 
 
-def test_times_as_seconds_or_without_a_zone_are_utc() -> None:
-    expected = datetime(2026, 1, 1, tzinfo=UTC)
-    assert assessment.moment(expected.timestamp()) == expected
-    assert assessment.moment(datetime(2026, 1, 1)) == expected  # noqa: DTZ001  what the function is to cope with
-    assert assessment.moment("2026") is None
-
-
 # --- the connector ---------------------------------------------------------------------------------------------------
 
 
@@ -124,8 +119,9 @@ def test_a_connector_of_another_type_or_state() -> None:
     )  # fmt: skip
 
 
-def test_it_imports_nothing_but_the_standard_library() -> None:
-    tree = ast.parse(Path(assessment.__file__).read_text())
+@pytest.mark.parametrize("module", [assessment, connector_health])
+def test_it_imports_nothing_but_the_standard_library(module: ModuleType) -> None:
+    tree = ast.parse(Path(str(module.__file__)).read_text())
     imported = {
         name.split(".")[0]
         for node in ast.walk(tree)

@@ -38,7 +38,9 @@ def test_no_credentials(command: list[str], evs: EvsControl, run: Run, monkeypat
 @each_command
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "ExpiredToken", "RequestExpired"])
 def test_expired_credentials(command: list[str], code: str, evs: EvsControl, run: Run) -> None:
-    evs.fault("error", code=code, status=400, message="The security token included in the request is expired", count=None)
+    evs.fault(
+        "error", code=code, status=400, message="The security token included in the request is expired", count=None
+    )
     ran = run(*command)
     assert ran.status == 2
     assert ran.error.startswith("the AWS credentials have expired: log in again")
@@ -77,9 +79,7 @@ def test_throttling_is_ridden_out(command: list[str], evs: EvsControl, run: Run)
 
 
 @each_command
-def test_throttling_without_end(
-    command: list[str], evs: EvsControl, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_throttling_without_end(command: list[str], evs: EvsControl, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     evs.fault("throttle", count=None)
     ran = run(*command)
@@ -115,7 +115,8 @@ def test_an_unknown_environment(name: str, evs: EvsControl, run: Run, here: Path
     ran = run(*COMMANDS[name])
     assert ran.status == 2
     assert ran.error == (
-        f"environment {ENVIRONMENT} was not found in us-east-1 of this account: `evs-entitlements environments` lists all"
+        f"environment {ENVIRONMENT} was not found in us-east-1 of this account: "
+        "`evs-entitlements environments` lists all"
     )
 
 
@@ -175,9 +176,7 @@ def guarded() -> Iterator[LocalAws]:
         yield aws
 
 
-def test_keys_that_aws_does_not_know(
-    guarded: LocalAws, here: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_keys_that_aws_does_not_know(guarded: LocalAws, here: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     use(guarded, here, monkeypatch)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIANOBODY0000000000")
     ran = run("environments")
