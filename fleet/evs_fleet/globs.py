@@ -58,3 +58,8 @@ def _is_set(inner: str) -> bool:
     except re.error:
         return False
     return True
+
+
+def escape(value: str) -> str:
+    """Return the glob that matches this value alone."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", value)

@@ -3,12 +3,19 @@
 Owns nothing of its form, which is `evs_entitlements.lock`'s.
 """
 
+from __future__ import annotations
+
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from evs_entitlements.lock import EntitlementLock
+from evs_entitlements.lock import EntitlementLock, LockedVcenter, LockedVm
 from evs_fleet.errors import LockError
+
+if TYPE_CHECKING:
+    from evs_fleet.inventory.model import Inventory, Vm
+    from evs_fleet.policy import Policy
 
 
 def load(path: Path) -> EntitlementLock:
@@ -26,6 +33,19 @@ def load(path: Path) -> EntitlementLock:
 def load_if_there(path: Path) -> EntitlementLock | None:
     """Read a lock, or return None where there is none yet; raises LockError as `load`."""
     return load(path) if os.path.lexists(path) else None
+
+
+def locked_vm(vm: Vm) -> LockedVm:
+    """Return what a lock says of a VM."""
+    return LockedVm(vm.id, vm.name, vm.instance_uuid, vm.guest_id, vm.vcpus, vm.folder)
+
+
+def locked_vcenter(inventory: Inventory, policy: Policy, before: EntitlementLock | None) -> LockedVcenter | None:
+    """Return what a lock says of the vCenter; what an export does not say is as it was in the lock before."""
+    was = (before.vcenter if before else None) or LockedVcenter()
+    host = (policy.vcenter.host if policy.vcenter else None) or inventory.host or was.host
+    instance_uuid = inventory.instance_uuid or was.instance_uuid
+    return LockedVcenter(host, instance_uuid) if host or instance_uuid else None
 
 
 def save(lock: EntitlementLock, path: Path) -> bool:

@@ -135,6 +135,11 @@ def printable(words: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
 
 
+def plural(count: int, word: str) -> str:
+    """Return `1 VM`, `2 VMs`, `2,000 VMs`."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
 class Progress(Protocol):
     """Takes how far a work is."""
 

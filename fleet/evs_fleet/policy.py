@@ -99,6 +99,10 @@ class Policy(_Table):
     path: Path = Field(default=Path(), exclude=True)
     lines: dict[tuple[str | int, ...], int] = Field(default_factory=dict, exclude=True)
 
+    def uses(self, key: str) -> bool:
+        """Tell whether an include or exclude has this key."""
+        return any(key in one.given for one in [*self.include, *self.exclude])
+
     def place(self, kind: str, index: int) -> str:
         """Say where an include or exclude stands: file, line, table and its number."""
         return _place(self.path, self.lines, (kind, index))
@@ -110,7 +114,11 @@ def load(path: Path) -> Policy:
     Raises:
         PolicyError: it is missing, can't be read, or is wrong; the text names file, line and table of each error.
     """
-    text = _read(path)
+    return parse(_read(path), path)
+
+
+def parse(text: str, path: Path) -> Policy:
+    """Check the text of a policy; `path` is what errors call it. Raises PolicyError as `load`."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evs_fleet.errors import OK, UsageError
-from evs_fleet.output import BAD, DIM, GOOD, WARN, Column, remark, write_rows
+from evs_fleet.output import BAD, DIM, GOOD, WARN, Column, plural, remark, write_rows
 
 if TYPE_CHECKING:
     from evs_fleet.context import Context
@@ -64,7 +64,7 @@ def command(
     rows = [_row(vm, why) for vm in vms if not (why := refusal(vm)) or not eligible]
     write_rows(context.output, COLUMNS, rows, ids="id")
     count = sum(row["eligible"] for row in rows)
-    remark(f"{len(rows)} of {len(inventory.vms)} VMs of {inventory.source}, {count} of them eligible")
+    remark(f"{len(rows)} of {plural(len(inventory.vms), 'VM')} of {inventory.source}, {count} of them eligible")
     return OK
 
 
