@@ -1,7 +1,7 @@
 """The command `evs-entitlements` and the real CDK CLI together: what is chosen, deployed and checked is one thing."""
 
 import json
-from collections.abc import Iterator
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,8 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(cloud: Cloud, tmp_path: Path) -> Iterator[Fleet]:
-    yield Fleet(cloud, tmp_path)
+def fleet(cloud: Cloud, tmp_path: Path) -> Fleet:
+    return Fleet(cloud, tmp_path)
 
 
 def test_an_environment_entitled_by_hand_moves_under_cdk_with_no_call(cloud: Cloud, fleet: Fleet) -> None:
@@ -96,17 +96,17 @@ def test_a_vm_that_is_registered_anew_is_licensed_under_its_new_id_first(cloud: 
     fleet("check", "--inventory", "vms.json", status=0)
 
     # EVS has not noticed yet: the former id is entitled, and Windows runs under another.
-    cloud.evs.by_hand("set_vm", "vm-303", name="sql01")
-    fleet.inventory(("vm-303", "sql01", uuids["sql01"]), ("vm-104", "sql02", uuids["sql02"]))
+    cloud.evs.by_hand("set_vm", "vm-1303", name="sql01")
+    fleet.inventory(("vm-1303", "sql01", uuids["sql01"]), ("vm-104", "sql02", uuids["sql02"]))
     (finding,) = fleet.json("check", "--inventory", "vms.json", status=1)["findings"]
-    assert (finding["kind"], finding["vm_id"], finding["new_id"]) == ("id_changed", "vm-103", "vm-303")
+    assert (finding["kind"], finding["vm_id"], finding["new_id"]) == ("id_changed", "vm-103", "vm-1303")
 
     fleet("resolve", "--inventory", "vms.json", status=0)
-    assert fleet.lock.vm_ids == ["vm-104", "vm-303"]
+    assert fleet.lock.vm_ids == ["vm-104", "vm-1303"]
     done = cloud.deployed(Variant(name, fleet.lock.vm_ids))
-    assert cloud.held() == ["vm-104", "vm-303"]
+    assert cloud.held() == ["vm-104", "vm-1303"]
     assert changing_calls(cloud.aws, ["vm-104"], since=done.began) == []
-    (began, until), *_ = cloud.evs.intervals("vm-303")
+    (began, until), *_ = cloud.evs.intervals("vm-1303")
     ((_, ended),) = cloud.evs.intervals("vm-103")
     assert until is None
     assert ended is not None
@@ -138,8 +138,6 @@ def test_the_doctor_asks_iam_about_the_function(cloud: Cloud, fleet: Fleet) -> N
 
 
 def test_a_deployment_is_watched_while_it_runs(cloud: Cloud, fleet: Fleet) -> None:
-    import threading
-
     name = cloud.name()
     stack = Variant(name, ["vm-101", "vm-102"])
     cloud.evs.set(create_latency=6.0)

@@ -42,9 +42,8 @@ def read(context: Context) -> Inventory | None:
     if context.inventory is None and not all(os.environ.get(name) for name in _CREDENTIALS):
         remark(f"vCenter was not asked: {' or '.join(_CREDENTIALS)} is not set. What EVS says is all there is here.")
         return None
-    tags = bool(policy and any("tag" in table.given for table in (*policy.include, *policy.exclude)))
     try:
-        return read_inventory(context, vcenter, tags=tags)
+        return read_inventory(context, vcenter, tags=policy is not None and policy.uses("tag"))
     except VcenterError as error:
         remark(f"vCenter was not asked: {error}. What EVS says is all there is here.")
         return None
@@ -75,7 +74,7 @@ def findings(
 
 def _check_vcenter(inventory: Inventory, lock: EntitlementLock | None) -> None:
     locked = lock.vcenter.instance_uuid if lock and lock.vcenter else None
-    if locked and inventory.instance_uuid and locked != inventory.instance_uuid:
+    if locked and inventory.instance_uuid and locked.lower() != inventory.instance_uuid.lower():
         raise UsageError(
             f"{inventory.source} is of vCenter {inventory.instance_uuid}, and the lock was made from vCenter {locked}"
         )

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evs_entitlements.lock import EntitlementLock, LockedVcenter, LockedVm
-from evs_fleet.assessment import merge, sort_vm_ids
+from evs_fleet.assessment import Entitlement, merge, sort_vm_ids
 from evs_fleet.aws.targets import target_options
 from evs_fleet.errors import DIFFERENCE, OK, UsageError
 from evs_fleet.output import Column, remark, write_lines, write_rows
 
 if TYPE_CHECKING:
     from evs_fleet.context import Context
+    from evs_fleet.inventory.model import Inventory, Vm
 
 COLUMNS = (
     Column("id", "VM"),
@@ -62,25 +63,31 @@ def command(context: Context, environment: str | None, connector: str | None, fo
         raise UsageError(
             f"EVS holds no entitlement in {target.environment_id} {target.connector_id}: nothing to import"
         )
-    vms = [_locked(vm_id, found[vm_id].name, known.get(vm_id)) for vm_id in taken]
-    vcenter = LockedVcenter(inventory.host, inventory.instance_uuid) if inventory else None
-    save(EntitlementLock.make(target.environment_id, target.connector_id, vms, vcenter), context.lock_path)
-    rows = [
-        {**_shown(_locked(vm_id, row.name, known.get(vm_id))), "status": row.status, "written": vm_id in taken}
-        for vm_id, row in ((vm_id, found[vm_id]) for vm_id in sort_vm_ids(found))
-    ]
-    _report(context, rows)
+    vms = {vm_id: _locked(found[vm_id], known.get(vm_id)) for vm_id in sort_vm_ids(found)}
+    vcenter = _vcenter(inventory) if inventory else None
+    lock = EntitlementLock.make(target.environment_id, target.connector_id, [vms[vm_id] for vm_id in taken], vcenter)
+    save(lock, context.lock_path)
+    names = ("id", "name", "instance_uuid")
+    _report(
+        context,
+        [
+            {**{name: getattr(vm, name) for name in names}, "status": found[vm_id].status, "written": vm_id in taken}
+            for vm_id, vm in vms.items()
+        ],
+    )
     return OK if len(taken) == len(found) else DIFFERENCE
 
 
-def _locked(vm_id: str, name: str, vm: Any) -> LockedVm:
-    if vm is None:
-        return LockedVm(vm_id, name or vm_id)
-    return LockedVm(vm_id, vm.name, vm.instance_uuid, vm.guest_id, vm.vcpus, vm.folder)
+def _locked(row: Entitlement, vm: Vm | None) -> LockedVm:
+    """Return what the lock says of a VM: what the inventory has, or at least the name that EVS has."""
+    from evs_fleet.lock_file import locked_vm
+
+    return locked_vm(vm) if vm else LockedVm(row.vm_id, row.name or row.vm_id)
 
 
-def _shown(vm: LockedVm) -> dict[str, Any]:
-    return {"id": vm.id, "name": vm.name, "instance_uuid": vm.instance_uuid}
+def _vcenter(inventory: Inventory) -> LockedVcenter | None:
+    known = inventory.host or inventory.instance_uuid
+    return LockedVcenter(inventory.host, inventory.instance_uuid) if known else None
 
 
 def _report(context: Context, rows: list[dict[str, Any]]) -> None:
