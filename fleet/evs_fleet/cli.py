@@ -19,6 +19,8 @@ from evs_fleet.options import global_options
 PROGRAM = "evs-entitlements"
 #: Set to anything, it shows the traceback of an error that nobody expected.
 DEBUG_VARIABLE = "EVS_ENTITLEMENTS_DEBUG"
+#: Set by the shell while it completes a command line.
+COMPLETION_VARIABLE = "_EVS_ENTITLEMENTS_COMPLETE"
 #: What a shell reports for a program that ended by SIGINT and by SIGPIPE.
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
@@ -106,7 +108,7 @@ def run(arguments: list[str] | None = None) -> int:
         BrokenPipeError: whoever read stdout has gone.
     """
     try:
-        status = group.main(arguments, prog_name=PROGRAM, standalone_mode=False, obj=Context())
+        status = _invoke(sys.argv[1:] if arguments is None else arguments)
     except FleetError as error:
         return _fail(str(error))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -126,6 +128,18 @@ def run(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         kind = "" if isinstance(error, OSError) else f"unexpected {type(error).__name__}: "
         return _fail(f"{kind}{error}")
+    return status
+
+
+def _invoke(arguments: list[str]) -> int:
+    if COMPLETION_VARIABLE in os.environ:
+        group.main(arguments, PROGRAM, complete_var=COMPLETION_VARIABLE)
+    # Not by click's `main`, which prints on Ctrl-C and hides a broken pipe.
+    try:
+        with group.make_context(PROGRAM, list(arguments), obj=Context()) as context:
+            status = group.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
     return status if isinstance(status, int) else OK
 
 

@@ -68,7 +68,7 @@ def compare(before: EntitlementLock | None, after: EntitlementLock, reasons: Map
     Args:
         before: the lock that there is, or None where there is none.
         after: the lock that is to be.
-        reasons: id, or else instance UUID, of a VM -> why it is not in `after`.
+        reasons: id of a VM -> why it is not in `after`.
     """
     if before is None:
         return Difference(after.vms, (), (), (), (), (), 0)
@@ -90,7 +90,7 @@ def compare(before: EntitlementLock | None, after: EntitlementLock, reasons: Map
         else:
             added.append(vm)
     default = "no longer in the inventory" if same else "another environment or connector"
-    removed = [(vm, reasons.get(vm.id) or reasons.get(vm.instance_uuid or "") or default) for vm in left.values()]
+    removed = [(vm, reasons.get(vm.id, default)) for vm in left.values()]
     return Difference(
         tuple(added),
         tuple(removed),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,7 +63,9 @@ def write_rows(
 
 def write_json(value: Any) -> None:
     """Write any JSON value to stdout, indented."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # Line by line: Python takes one large write for done though whoever reads it has gone.
+    sys.stdout.writelines(f"{line}\n" for line in text.split("\n"))
 
 
 def write_csv(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -119,7 +120,7 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or os.environ.get("COLUMNS") else _UNLIMITED
+    width = None if stream.isatty() else _UNLIMITED
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 

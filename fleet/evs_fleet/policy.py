@@ -123,8 +123,9 @@ def parse(text: str, path: Path) -> Policy:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = _LINE_OF_TOML.search(str(error))
-        at = f":{line.group(1)}" if line else ""
-        raise PolicyError(f"{path}{at}: not TOML: {error}") from error
+        # What is not closed is known at the end.
+        at = line.group(1) if line else len(text.splitlines())
+        raise PolicyError(f"{path}:{at}: not TOML: {error}") from error
     lines = dict(_lines(text))
     # Not the user's to give: they would be taken for keys.
     if extra := [key for key in ("path", "lines") if key in document]:

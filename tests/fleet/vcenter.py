@@ -105,6 +105,11 @@ class Simulator:
                 into = found[0] if found else into.CreateFolder(part)
             WaitForTask(into.MoveIntoFolder_Task([find(content, vim.VirtualMachine, name) for name in names]))
 
+    def rename_folder(self, name: str, to: str) -> None:
+        """Rename a folder."""
+        with self.session() as content:
+            WaitForTask(find(content, vim.Folder, name).Rename_Task(to))
+
     def rename(self, name: str, to: str) -> None:
         """Rename a VM."""
         with self.session() as content:
@@ -145,7 +150,7 @@ def simulator(*, vms: int = 4, guests: str = "") -> Iterator[Simulator]:
         authority = trustme.CA()
         ca_file, pair = Path(directory, "ca.pem"), Path(directory, "server.pem")
         authority.cert_pem.write_to_path(str(ca_file))
-        authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(str(pair))
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pair))
         command = [str(program), "-vms", str(vms), "-guests", guests, "-cert", str(pair)]
         log = Path(directory, "log")
         with log.open("w") as errors:

@@ -133,9 +133,9 @@ def _includes(inventory: Inventory) -> Iterator[str]:
     eligible = [vm for vm in inventory.vms if refusal(vm) is None]
     yield ""
     yield "# A VM is chosen if all keys of one include match and no exclude does; only if its guest is Windows Server"
-    yield "# 2016 or later. Keys: folder, name, tag, cluster, guest, attribute, uuid, id. In a folder, * stays within one"
-    yield "# level and ** crosses levels."
-    yield f"# {inventory.source} has {plural(len(inventory.vms), 'VM')}; EVS would entitle {len(eligible)} of them."
+    yield "# 2016 or later. Keys: folder, name, tag, cluster, guest, attribute, uuid, id. In a folder, * stays"
+    yield "# within one level and ** crosses levels."
+    yield f"# Read from {inventory.source}: EVS would entitle {len(eligible)} of {plural(len(inventory.vms), 'VM')}."
     folders: defaultdict[str, list[Vm]] = defaultdict(list)
     for vm in eligible:
         folders[vm.folder or ""].append(vm)
@@ -147,7 +147,8 @@ def _includes(inventory: Inventory) -> Iterator[str]:
     for folder, vms in sorted(folders.items()):
         vcpus = sum(vm.vcpus or 0 for vm in vms)
         names = ", ".join(vm.name for vm in vms[:_NAMED]) + (", ..." if len(vms) > _NAMED else "")
-        yield f"[[include]]                  # {plural(len(vms), 'VM')}, {plural(vcpus, 'vCPU')}: {printable(names)}"
+        size = f"{plural(len(vms), 'VM')}, {plural(vcpus, 'vCPU')}"
+        yield f"[[include]]                  # {size}: {printable(names)}"
         yield f"folder = {_string(escape(folder))}"
 
 

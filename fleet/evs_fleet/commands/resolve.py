@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evs_fleet.errors import DIFFERENCE, OK, LockError, PolicyError
-from evs_fleet.output import GOOD, WARN, remark, write_csv, write_json, write_lines, write_table, write_text
+from evs_fleet.output import GOOD, WARN, plural, remark, write_csv, write_json, write_lines, write_table, write_text
 
 if TYPE_CHECKING:
     from evs_entitlements.lock import EntitlementLock
@@ -61,7 +61,7 @@ def command(context: Context, /, check: bool, yes: bool, other_vcenter: bool, pr
     if not writes:
         count, of = len(result.difference.removed), result.difference.before
         raise LockError(
-            f"{context.lock_path}: not written: it would remove {count} of {of} VMs, more than a third; "
+            f"{context.lock_path}: not written: it would remove {count} of {plural(of, 'VM')}, more than a third; "
             "look at the reasons above, and say --yes if that is meant"
         )
     return OK
@@ -85,9 +85,9 @@ def _resolve(context: Context, *, other_vcenter: bool) -> _Result:
         remark(f"warning: {place}")
     if not selection.chosen:
         raise PolicyError(
-            f"{policy.path}: no VM is chosen of the {len(inventory.vms)} of {inventory.source}: "
-            f"{len(selection.refused)} would be refused{_example(selection)}, {len(selection.excluded)} are excluded. "
-            "A lock needs one or more; to give up all entitlements, take the construct out of its stack"
+            f"{policy.path}: no VM is chosen of {plural(len(inventory.vms), 'VM')} of {inventory.source} "
+            f"({len(selection.refused)} would be refused{_example(selection)}; {len(selection.excluded)} excluded); "
+            "a lock needs one or more; to give up all entitlements, take the construct out of its stack"
         )
     try:
         after = EntitlementLock.make(
@@ -98,7 +98,7 @@ def _resolve(context: Context, *, other_vcenter: bool) -> _Result:
         )
     except ValueError as error:
         raise LockError(str(error)) from error
-    return _Result(selection, before, after, compare(before, after, _reasons(inventory, selection)))
+    return _Result(selection, before, after, compare(before, after, _reasons(inventory, selection, before)))
 
 
 def _check_vcenter(context: Context, before: EntitlementLock | None, inventory: Inventory) -> None:
@@ -122,15 +122,20 @@ def _example(selection: Selection) -> str:
     if not selection.refused:
         return ""
     vm, why = selection.refused[0]
-    return f" (such as {vm.name}: {why})"
+    return f", such as {vm.name}: {why}"
 
 
-def _reasons(inventory: Inventory, selection: Selection) -> dict[str, str]:
-    """Return id, and instance UUID, of each VM that is not chosen -> why."""
+def _reasons(inventory: Inventory, selection: Selection, before: EntitlementLock | None) -> dict[str, str]:
+    """Return id of each VM that is not chosen -> why, by its old id too where it was registered anew."""
     words = {vm.id: "no include matches it" for vm in inventory.vms}
     words |= {vm.id: f"EVS would refuse it: {why}" for vm, why in selection.refused}
     words |= {vm.id: f"excluded: {reason}" for vm, reason in selection.excluded}
-    return words | {vm.instance_uuid: words[vm.id] for vm in inventory.vms if vm.instance_uuid}
+    by_uuid = {vm.instance_uuid: vm.id for vm in inventory.vms if vm.instance_uuid}
+    for was in before.vms if before else ():
+        now = by_uuid.get(was.instance_uuid or "")
+        if now and now != was.id:
+            words[was.id] = f"registered anew as {now}; {words[now]}"
+    return words
 
 
 def _show(context: Context, result: _Result, price: float | None, *, written: bool) -> None:

@@ -65,14 +65,22 @@ def read_tags(endpoint: Endpoint, tls: ssl.SSLContext) -> Mapping[str, tuple[str
     Raises:
         VcenterError: the API can't be reached or refuses.
     """
+    try:
+        return _read(endpoint, tls)
+    except (KeyError, TypeError) as error:
+        raise VcenterError(f"vCenter {endpoint.label}: its tags can't be read: an answer of another form") from error
+
+
+def _read(endpoint: Endpoint, tls: ssl.SSLContext) -> Mapping[str, tuple[str, ...]]:
+    # The simulator says null where a vCenter says [].
     with _Client(endpoint, tls) as client:
-        categories = {key: client.get("category/{}", key)["name"] for key in client.get("category")}
-        tags = {key: client.get("tag/{}", key) for key in client.get("tag")}
+        categories = {key: client.get("category/{}", key)["name"] for key in client.get("category") or []}
+        tags = {key: client.get("tag/{}", key) for key in client.get("tag") or []}
         names = {key: f"{categories.get(tag['category_id'], '?')}:{tag['name']}" for key, tag in tags.items()}
         found: defaultdict[str, set[str]] = defaultdict(set)
         for batch in _batches(sorted(tags)):
-            for attached in client.attached(batch):
-                for item in attached["object_ids"]:
+            for attached in client.attached(batch) or []:
+                for item in attached["object_ids"] or []:
                     if item["type"] == "VirtualMachine":
                         found[item["id"]].add(names[attached["tag_id"]])
         return {vm: tuple(sorted(of_vm)) for vm, of_vm in found.items()}

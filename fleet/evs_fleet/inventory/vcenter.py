@@ -6,10 +6,11 @@ Owns how vSphere's objects become VMs. Changes nothing in the vCenter but its ow
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pyVim.connect import Disconnect, SmartConnect
+from pyVim.connect import SmartStubAdapter
 from pyVmomi import vim, vmodl
 
 from evs_fleet.errors import VcenterError
@@ -57,7 +58,7 @@ def read_vcenter(endpoint: Endpoint, progress: Progress, *, tags: bool) -> tuple
     endpoint.try_connection(tls)
     problem = None
     with _translated(endpoint), _session(endpoint, tls) as content:
-        objects = _objects(content, progress)
+        objects, vm_ids = _objects(content, progress)
         fields = {field.key: field.name for field in getattr(content.customFieldsManager, "field", None) or []}
         host, instance_uuid = endpoint.host, content.about.instanceUuid
     tags_of: Mapping[str, tuple[str, ...]] = {}
@@ -67,11 +68,7 @@ def read_vcenter(endpoint: Endpoint, progress: Progress, *, tags: bool) -> tuple
         if tags:
             raise
         problem = str(error)
-    vms = [
-        _vm(key, value, objects, fields, tags_of.get(key, ()))
-        for key, value in objects.items()
-        if key.startswith("vm-") and "runtime.connectionState" in value
-    ]
+    vms = [_vm(key, objects[key], objects, fields, tags_of.get(key, ())) for key in vm_ids]
     vms.sort(key=lambda vm: (vm.name.casefold(), vm.id))
     lacks = frozenset({"tag"} if problem else ())
     return Inventory(f"vCenter {endpoint.label}", tuple(vms), host, instance_uuid, lacks), problem
@@ -102,21 +99,32 @@ def _translated(endpoint: Endpoint) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _session(endpoint: Endpoint, tls: Any) -> Iterator[Any]:
-    instance = SmartConnect(
-        host=endpoint.host,
-        port=endpoint.port,
-        user=endpoint.user,
-        pwd=endpoint.password,
-        sslContext=tls,
-        httpConnectionTimeout=TIMEOUT_SECONDS,
-    )
+    # pyVmomi asks for the version of the API without a limit of its own.
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT_SECONDS)
     try:
-        yield instance.RetrieveContent()
+        stub = SmartStubAdapter(
+            host=endpoint.host, port=endpoint.port, sslContext=tls, httpConnectionTimeout=TIMEOUT_SECONDS
+        )
+        try:
+            content: Any = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
+            if content.about.apiType != "VirtualCenter":
+                raise VcenterError(f"{endpoint.label}: not a vCenter but {content.about.fullName}")
+            content.sessionManager.Login(endpoint.user, endpoint.password, None)
+            try:
+                yield content
+            finally:
+                # A session that can't be ended ends by itself.
+                with contextlib.suppress(vmodl.MethodFault, OSError):
+                    content.sessionManager.Logout()
+        finally:
+            stub.DropConnections()
     finally:
-        Disconnect(instance)
+        socket.setdefaulttimeout(before)
 
 
-def _objects(content: Any, progress: Progress) -> dict[str, dict[str, Any]]:
+def _objects(content: Any, progress: Progress) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return id -> property -> value of all objects, and the ids of VMs among them."""
     view = content.viewManager.CreateContainerView(content.rootFolder, list(_PROPERTIES), recursive=True)
     try:
         collector = vmodl.query.PropertyCollector
@@ -126,15 +134,18 @@ def _objects(content: Any, progress: Progress) -> dict[str, dict[str, Any]]:
             propSet=[collector.PropertySpec(type=kind, pathSet=names) for kind, names in _PROPERTIES.items()],
         )
         found: dict[str, dict[str, Any]] = {}
+        vm_ids: list[str] = []
         options = collector.RetrieveOptions(maxObjects=PAGE)
         page = content.propertyCollector.RetrievePropertiesEx([spec], options)
         while page:
             for item in page.objects:
                 # The root folder is in no view, so that it is in no path either.
-                found[item.obj._moId] = {one.name: one.val for one in item.propSet}
+                found[_id(item.obj)] = {one.name: one.val for one in item.propSet}
+                if isinstance(item.obj, vim.VirtualMachine):
+                    vm_ids.append(_id(item.obj))
             progress(len(found))
             page = page.token and content.propertyCollector.ContinueRetrievePropertiesEx(page.token)
-        return found
+        return found, vm_ids
     finally:
         view.Destroy()
 
@@ -152,7 +163,7 @@ def _vm(key: str, value: Mapping[str, Any], objects: _Objects, fields: Mapping[i
         guest_id=config["guestId"] or None,
         vcpus=config["hardware.numCPU"] or None,
         power=_POWER.get(str(value.get("runtime.powerState"))),
-        connection=str(value["runtime.connectionState"]),
+        connection=value.get("runtime.connectionState"),
         template=bool(config["template"]),
         cluster=objects.get(_id(host.get("parent")), {}).get("name"),
         host=host.get("name"),

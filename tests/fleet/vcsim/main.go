@@ -11,6 +11,7 @@ import (
 	"log"
 	"net/url"
 	"os"
+	"sort"
 	"strings"
 
 	"github.com/vmware/govmomi/simulator"
@@ -31,7 +32,14 @@ func main() {
 	}
 	if *guests != "" {
 		ids := strings.Split(*guests, ",")
-		for i, entity := range simulator.Map.All("VirtualMachine") {
+		all := simulator.Map.All("VirtualMachine")
+		// By number of the id, which is the order in which they were made.
+		number := func(i int) (id int) {
+			fmt.Sscanf(all[i].Reference().Value, "vm-%d", &id)
+			return
+		}
+		sort.Slice(all, func(i, j int) bool { return number(i) < number(j) })
+		for i, entity := range all {
 			vm := entity.(*simulator.VirtualMachine)
 			vm.Config.GuestId = ids[i%len(ids)]
 			vm.Summary.Config.GuestId = vm.Config.GuestId
