@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from evs_fleet.aws.failures import AccessDenied
+from evs_fleet.aws.permissions import NotTried, principal
 from local_aws import LocalAws
 from local_aws.evs_api import EvsControl
 from tests.fleet.aws.conftest import CONNECTOR, ENVIRONMENT, OTHER_CONNECTOR, OTHER_ENVIRONMENT, Ran, Run, use
@@ -182,9 +184,7 @@ def test_the_lists_are_refused_with_the_action(
     become(guarded, monkeypatch, "nobody", ["sts:*"])
     ran = run("list", *WHERE)
     assert ran.status == 2
-    assert ran.error.startswith(
-        "access denied: evs:ListVmEntitlements in us-east-1: User: arn:aws:iam::000000000000:user/"
-    )
+    assert ran.error.startswith("access denied: evs:ListVmEntitlements in us-east-1: User: arn:aws:iam::")
 
 
 def test_a_role_that_somebody_has_taken_on(
@@ -194,7 +194,7 @@ def test_a_role_that_somebody_has_taken_on(
     iam, sts = guarded.boto3_client("iam"), guarded.boto3_client("sts")
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    role = iam.create_role(RoleName="Operator", Path="/team/", AssumeRolePolicyDocument=document)["Role"]
+    role = iam.create_role(RoleName="Operator", AssumeRolePolicyDocument=document)["Role"]
     allowed = {"Effect": "Allow", "Action": [*READS, "iam:GetRole"], "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     iam.put_role_policy(RoleName="Operator", PolicyName="all", PolicyDocument=policy)
@@ -206,3 +206,38 @@ def test_a_role_that_somebody_has_taken_on(
     assert "assumed-role/Operator/alice" in found["credentials"]["text"]
     assert found["your permissions: check --stack"]["state"] == "ok"
     assert found["your permissions: history"]["state"] == "problem"
+
+
+class RoleWithPath:
+    """IAM's GetRole, for a role in a path; the local IAM's simulation knows no paths."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+
+    def call(self, service: str, operation: str, **_: str) -> dict[str, Any]:
+        assert (service, operation) == ("iam", "get_role")
+        if self.failure:
+            raise self.failure
+        return {"Role": {"Arn": "arn:aws:iam::111122223333:role/team/Operator"}}
+
+
+@pytest.mark.parametrize(
+    ("caller", "failure", "expected"),
+    [
+        ("arn:aws:iam::111122223333:root", None, None),
+        ("arn:aws:iam::111122223333:user/team/alice", None, "arn:aws:iam::111122223333:user/team/alice"),
+        ("arn:aws:sts::111122223333:assumed-role/Operator/alice", None, "arn:aws:iam::111122223333:role/team/Operator"),
+        (
+            "arn:aws-us-gov:sts::111122223333:assumed-role/Operator/alice",
+            AccessDenied("iam:GetRole"),
+            "arn:aws-us-gov:iam::111122223333:role/Operator",
+        ),
+    ],
+)
+def test_whose_policies_count(caller: str, failure: Exception | None, expected: str | None) -> None:
+    assert principal(RoleWithPath(failure), caller) == expected  # type: ignore[arg-type]
+
+
+def test_a_federated_user_is_not_tried() -> None:
+    with pytest.raises(NotTried, match="IAM's simulation knows users and roles"):
+        principal(RoleWithPath(), "arn:aws:sts::111122223333:federated-user/alice")  # type: ignore[arg-type]
