@@ -33,8 +33,10 @@ COLUMNS = (
 )
 #: What to do about each kind of finding.
 ADVICE = {
-    Kind.MISSING: "deploy again; `evs-entitlements history` says who removed an entitlement",
-    Kind.FAILED: "put right what EVS says, then deploy a change of the set, or take the VM out",
+    # A set that has not changed is no deployment to CloudFormation.
+    Kind.MISSING: "deploy; if it is deployed already, somebody removed it (`evs-entitlements history` says who): take the "
+    "VM out, deploy, put it back",
+    Kind.FAILED: "put right what EVS says, then deploy any change of the set; or take the VM out",
     Kind.AT_RISK: "bring the connector back: `evs-entitlements doctor`",
     Kind.REMOVED: "put the VM or the connector right; EVS restores it. A VM that is no more: take it out",
     Kind.CREATING: "wait: `evs-entitlements watch`",
