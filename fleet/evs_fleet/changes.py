@@ -132,5 +132,5 @@ def _shown(value: object) -> str:
 def _windows_first(refused: tuple[Vm, str]) -> tuple[bool, bool]:
     # A Linux VM in a folder is no surprise; a Windows Server that EVS would refuse is.
     vm, _ = refused
-    windows = "windows" in f"{vm.guest_id} {vm.guest_name}".lower()
+    windows = "windows" in (vm.guest_id or vm.guest_name or "").lower()
     return (not is_windows_server(vm.guest_id, vm.guest_name), not windows)

@@ -6,7 +6,7 @@ in vCenter, not by what VMware Tools report.
 """
 
 import re
-from typing import Protocol
+from typing import Literal, Protocol
 
 #: Guest id of vSphere -> its name, as vSphere and RVTools spell it.
 WINDOWS_SERVER = {
@@ -41,14 +41,22 @@ def refusal(vm: _Machine) -> str | None:
 
     A connection state that the inventory does not give is taken for connected.
     """
-    if vm.template:
+    cause = refusal_cause(vm)
+    if cause == "template":
         return "is a template"
-    if not is_windows_server(vm.guest_id, vm.guest_name):
+    if cause == "guest":
         guest = vm.guest_id or vm.guest_name
         return f"guest {guest} is not Windows Server {FIRST_YEAR} or later" if guest else "its guest is not known"
-    if vm.connection not in (None, "connected"):
-        return f"its connection state is {vm.connection}"
-    return None
+    return f"its connection state is {vm.connection}" if cause else None
+
+
+def refusal_cause(vm: _Machine) -> Literal["template", "guest", "connection"] | None:
+    """Return what about a VM EVS would refuse, in a word."""
+    if vm.template:
+        return "template"
+    if not is_windows_server(vm.guest_id, vm.guest_name):
+        return "guest"
+    return None if vm.connection in (None, "connected") else "connection"
 
 
 def is_windows_server(guest_id: str | None, guest_name: str | None = None) -> bool:

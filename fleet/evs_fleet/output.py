@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,7 +89,9 @@ def write_table(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]], *,
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=text(title) if title else None, title_justify="left")
     for column in columns:
-        table.add_column(column.heading, justify="right" if column.numeric else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column.numeric else "left"
+        # An id that is broken over two lines can't be copied.
+        table.add_column(column.heading, justify=justify, overflow="fold", no_wrap=column.name == "id")
     for row in rows:
         cells = []
         for column in columns:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -73,29 +74,40 @@ def test_what_is_wrong(tmp_path: Path) -> None:
     refused(evs_entitlements("init", *IDS, cwd=tmp_path), "--host", "terminal")
 
 
+#: What is asked, and what is answered once it has been: a hidden question drops what was typed before it.
+DIALOGUE = (
+    (b"vCenter, name or address", b"127.0.0.1\n"),
+    (b"User of vCenter 127.0.0.1", b"reader@vsphere.local\n"),
+    (b"Password of reader@vsphere.local", b"secret\n"),
+    (b"is written", b""),
+)
+
+
 def test_questions_on_a_terminal(vcenter: Simulator, tmp_path: Path) -> None:
     leader, follower = pty.openpty()
     place = ["--port", str(vcenter.port), "--ca-file", str(vcenter.ca_file)]
-    with subprocess.Popen(
+    running = subprocess.Popen(
         [sys.executable, "-m", "evs_fleet", "init", *IDS, *place],
         cwd=tmp_path, stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
         env={name: value for name, value in os.environ.items() if not name.startswith("VCENTER_")},
-    ) as running:  # fmt: skip
-        os.close(follower)
-        os.write(leader, b"127.0.0.1\nreader@vsphere.local\nsecret\n")
+    )  # fmt: skip
+    os.close(follower)
+    try:
         said = b""
-        while b"written" not in said and (part := read(leader)):
-            said += part
-        assert running.wait(timeout=60) == 0, said
-    os.close(leader)
-    for word in (b"vCenter, name or address", b"User of vCenter 127.0.0.1", b"Password of reader@vsphere.local"):
-        assert word in said
-    assert said.count(b"secret") <= 1  # what the terminal itself echoes before the question hides it
+        for question, answer in DIALOGUE:
+            while question not in said:
+                said += read(leader)
+            os.write(leader, answer)
+        assert running.wait(timeout=60) == 0
+    finally:
+        os.close(leader)
+        running.kill()
+        running.wait()
+    assert b"secret" not in said
     assert len(load(tmp_path / "entitlements.toml").include) == 1
 
 
 def read(leader: int) -> bytes:
-    try:
-        return os.read(leader, 4096)
-    except OSError:
-        return b""
+    ready, _, _ = select.select([leader], [], [], 60)
+    assert ready, "nothing was said for a minute"
+    return os.read(leader, 4096)

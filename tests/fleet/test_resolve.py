@@ -76,7 +76,7 @@ def test_a_vm_that_is_registered_anew(vcenter: Simulator, resolve: Resolve, writ
     vcenter.configure("DC0_H0_VM1", guestId="windows2019srv_64Guest")
     found = resolve.json("--check", status=1)
     assert [(row["name"], row["before"], row["after"]) for row in found["reregistered"]] == [("DC0_H0_VM1", old, new)]
-    assert not (found["added"] or found["removed"] or found["renamed"])
+    assert [found[kind] for kind in ("added", "removed", "renamed", "changed")] == [[], [], [], []]
     done = resolve()
     assert done.status == 0
     line = next(line for line in done.out.splitlines() if "re-registered" in line)
@@ -109,7 +109,7 @@ def test_renamed_and_resized(vcenter: Simulator, resolve: Resolve, write_policy:
     changed = {(row["name"], row["field"], row["before"], row["after"]) for row in found["changed"]}
     assert changed == {("DC0_H0_VM2", "vcpus", 1, 8), ("DC0_H0_VM3", "folder", "/DC0/vm", "/DC0/vm/Windows")}
     assert found["cost"]["vcpus"] == 15
-    assert not (found["added"] or found["removed"] or found["reregistered"])
+    assert [found[kind] for kind in ("added", "removed", "reregistered")] == [[], [], []]
 
 
 def test_added_and_removed_with_the_reason(vcenter: Simulator, resolve: Resolve, write_policy: WritePolicy) -> None:

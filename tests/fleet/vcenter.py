@@ -11,6 +11,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -151,7 +152,7 @@ def simulator(*, vms: int = 4, guests: str = "") -> Iterator[Simulator]:
         ca_file, pair = Path(directory, "ca.pem"), Path(directory, "server.pem")
         authority.cert_pem.write_to_path(str(ca_file))
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pair))
-        command = [str(program), "-vms", str(vms), "-guests", guests, "-cert", str(pair)]
+        command = [str(program), "-vms", str(vms), "-guests", guests, "-cert", str(pair), "-uuid", str(uuid.uuid4())]
         log = Path(directory, "log")
         with log.open("w") as errors:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)

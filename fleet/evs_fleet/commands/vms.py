@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evs_fleet.errors import OK, UsageError
-from evs_fleet.output import BAD, DIM, GOOD, WARN, Column, plural, remark, write_rows
+from evs_fleet.output import BAD, DIM, GOOD, WARN, Column, plural, remark, write_rows, write_table
 
 if TYPE_CHECKING:
     from evs_fleet.context import Context
@@ -23,9 +23,11 @@ COLUMNS = (
     Column("vcpus", "vCPUs", numeric=True),
     Column("power", "Power", styles={"on": GOOD, "off": DIM, "suspended": WARN}),
     Column("connection", "Connection", styles={"connected": GOOD, "disconnected": BAD, "orphaned": BAD}),
-    Column("eligible", "Eligible", styles={"yes": GOOD, "no": DIM}),
+    Column("eligible", "Eligible"),
     Column("why", "Why not"),
 )
+#: A table has a word for the reason: the rest of it is in the columns beside.
+TABLE = (*COLUMNS[:-2], Column("verdict", "Eligible", styles={"yes": GOOD, "no: guest": DIM, "no: template": DIM}))
 
 
 @click.command()
@@ -50,7 +52,7 @@ def command(
     Filters are those of an include in entitlements.toml; a VM is shown if it matches all that are given. Case never
     counts. VCENTER_USER and VCENTER_PASSWORD say who asks; on a terminal they are asked for.
     """
-    from evs_fleet.guests import refusal
+    from evs_fleet.guests import refusal, refusal_cause
     from evs_fleet.inventory.source import read_inventory
     from evs_fleet.selection import filter_vms
 
@@ -62,7 +64,12 @@ def command(
     _check_answerable(given, inventory)
     vms = filter_vms(given, inventory.vms)
     rows = [_row(vm, why) for vm in vms if not (why := refusal(vm)) or not eligible]
-    write_rows(context.output, COLUMNS, rows, ids="id")
+    if context.output == "table":
+        causes = {vm.id: refusal_cause(vm) for vm in vms}
+        verdicts = [{**row, "verdict": f"no: {cause}" if (cause := causes[row["id"]]) else "yes"} for row in rows]
+        write_table(TABLE, verdicts)
+    else:
+        write_rows(context.output, COLUMNS, rows, ids="id")
     count = sum(row["eligible"] for row in rows)
     remark(f"{len(rows)} of {plural(len(inventory.vms), 'VM')} of {inventory.source}, {count} of them eligible")
     return OK

@@ -22,10 +22,12 @@ func main() {
 	machines := flag.Int("vms", 2, "VMs of each resource pool")
 	guests := flag.String("guests", "", "guest ids, given to the VMs in turn")
 	certificate := flag.String("cert", "", "PEM file of certificate and key")
+	uuid := flag.String("uuid", "", "instance UUID of the vCenter")
 	flag.Parse()
 
 	model := simulator.VPX()
 	model.Machine = *machines
+	model.ServiceContent.About.InstanceUuid = *uuid
 	defer model.Remove()
 	if err := model.Create(); err != nil {
 		log.Fatal(err)
