@@ -47,6 +47,12 @@ def test_an_export_is_read_without_what_it_does_not_need(tmp_path: Path) -> None
     assert not found & (HEAVY - {"pydantic"})
 
 
+def test_a_table_that_goes_to_a_file_is_drawn_without_rich(tmp_path: Path) -> None:
+    path = tmp_path / "vms.json"
+    path.write_text(govc(machines()))
+    assert "rich" not in modules_of("--inventory", str(path), "vms")
+
+
 def test_help_lists_every_command(tmp_path: Path) -> None:
     done = evs_entitlements("--help", cwd=tmp_path)
     assert done.status == 0
