@@ -91,7 +91,7 @@ def write_table(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]], *,
     for column in columns:
         justify: Literal["left", "right"] = "right" if column.numeric else "left"
         # An id that is broken over two lines can't be copied.
-        table.add_column(column.heading, justify=justify, overflow="fold", no_wrap=column.name == "id")
+        table.add_column(column.heading, justify=justify, overflow="fold", no_wrap=column.name.endswith("id"))
     for row in rows:
         cells = []
         for column in columns:
