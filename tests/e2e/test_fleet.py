@@ -153,6 +153,7 @@ def test_a_deployment_is_watched_while_it_runs(cloud: Cloud, fleet: Fleet) -> No
     assert done.out == "ok: CREATE_COMPLETE: 2 of 2 licensed\n"
     assert "CREATE_IN_PROGRESS: 0 of 2 licensed, 2 creating" in done.err
 
+    cloud.evs.set(delete_latency=6.0)
     thread = threading.Thread(target=cloud.destroy, args=(stack,))
     thread.start()
     try:
