@@ -113,9 +113,15 @@ def _check_vcenter(context: Context, before: EntitlementLock | None, inventory: 
 def _connector(context: Context, policy: Policy) -> str:
     """Ask AWS for the environment's connector of type VCENTER."""
     from evs_fleet.aws.session import Session
-    from evs_fleet.aws.targets import one_target
+    from evs_fleet.aws.targets import targets
 
-    return one_target(Session.of(context), context, policy.environment, None).connector_id
+    found = [target.connector_id for target in targets(Session.of(context), context, policy.environment, None)]
+    if len(found) > 1:
+        raise PolicyError(
+            f"{policy.path}: environment {policy.environment} has several connectors of type VCENTER: "
+            f"set connector to one of {', '.join(found)}"
+        )
+    return found[0]
 
 
 def _example(selection: Selection) -> str:

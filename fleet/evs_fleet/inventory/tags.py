@@ -6,6 +6,7 @@ https://developer.broadcom.com/xapis/vsphere-automation-api/latest/cis/tagging/
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 from collections import defaultdict
@@ -21,7 +22,10 @@ from evs_fleet.inventory.connection import CONNECT_SECONDS, TIMEOUT_SECONDS, End
 BATCH = 100
 _SESSION = "vmware-api-session-id"
 _NOT_FOUND = 404
-_RETRIES = urllib3.Retry(total=4, status_forcelist=[429, 502, 503, 504], backoff_factor=0.5, raise_on_status=False)
+# Every call here may be made twice: none changes anything but sessions.
+_RETRIES = urllib3.Retry(
+    total=4, allowed_methods=None, status_forcelist=[429, 502, 503, 504], backoff_factor=0.5, raise_on_status=False
+)
 
 
 class _Api(Protocol):
@@ -98,7 +102,9 @@ class _Client:
 
     def __enter__(self) -> _Client:
         """Log in."""
-        basic = urllib3.make_headers(basic_auth=f"{self._endpoint.user}:{self._endpoint.password}")
+        # In UTF-8, as vCenter takes it; urllib3's own is Latin-1, which a password need not be.
+        pair = f"{self._endpoint.user}:{self._endpoint.password}".encode()
+        basic = {"Authorization": f"Basic {base64.b64encode(pair).decode('ascii')}"}
         answer = self._send("POST", self._api.session, headers=basic)
         if answer.status == _NOT_FOUND:
             self._api = _Old()
