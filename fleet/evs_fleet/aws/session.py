@@ -44,7 +44,7 @@ class Session:
             self._boto3 = boto3.Session(profile_name=profile, region_name=region)
             found = self._boto3.region_name
         except BotoCoreError as error:
-            raise failure(error, action="", region=region) from error
+            raise failure(error, action="", region=region, profile=profile) from error
         if not found:
             raise missing_region()
         self.region: str = found
@@ -69,7 +69,7 @@ class Session:
             except (UnknownServiceError, DataNotFoundError) as error:
                 raise too_old(service, botocore.__version__) from error
             except (BotoCoreError, ValueError) as error:
-                raise failure(error, action=service, region=self.region) from error
+                raise failure(error, action=service, region=self.region, profile=self.profile) from error
             if service in _LATE and not hasattr(made, _LATE[service]):
                 raise too_old(service, botocore.__version__)
             self._clients[service] = made
