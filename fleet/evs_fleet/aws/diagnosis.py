@@ -194,4 +194,4 @@ def _simulated(session: Session, check: str, arn: str, questions: list[Question]
 
 def _environment_arn(session: Session, environment_id: str) -> str:
     account, _ = session.caller()
-    return f"arn:{session.partition_or_aws()}:evs:{session.region}:{account}:environment/{environment_id}"
+    return f"arn:{session.partition}:evs:{session.region}:{account}:environment/{environment_id}"

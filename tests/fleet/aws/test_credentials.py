@@ -93,3 +93,12 @@ def test_cloudtrail_does_not_answer(
     ran = run("history")
     assert ran.status == 2
     assert ran.error.startswith("cloudtrail:LookupEvents: AWS was not reached in us-east-1: ")
+
+
+@pytest.mark.parametrize(("settings", "calls"), [("", 6), ("max_attempts = 2\n", 2)])
+def test_retries_are_the_profiles_or_else_six(settings: str, calls: int, run: Run, here: Path, evs: EvsControl) -> None:
+    (here / "config").write_text(f"[default]\nretry_mode = standard\n{settings}" if settings else "[default]\n")
+    (here / "credentials").write_text("[default]\naws_access_key_id = test\naws_secret_access_key = test\n")
+    evs.fault("throttle", count=None)
+    assert run("environments").status == 2
+    assert len(evs.calls("ListEnvironments")) == calls
