@@ -89,7 +89,7 @@ def write_table(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]], *,
     if title:
         write_text(title)
     # An id that is broken over two lines can't be copied.
-    headings = [Heading(column.heading, column.numeric, fixed=column.name == "id") for column in columns]
+    headings = [Heading(column.heading, column.numeric, fixed=column.name.endswith("id")) for column in columns]
     cells = []
     for row in rows:
         words = [(column, _word(row.get(column.name))) for column in columns]

@@ -93,7 +93,7 @@ def _padded(words: str, width: int, numeric: bool) -> str:
 
 
 def _width(words: str) -> int:
-    if words.isascii() or words[0] == _RULE:
+    if words.isascii() or words == _RULE * len(words):
         return len(words)
     # Some characters take two places, some none.
     from rich.cells import cell_len

@@ -152,3 +152,15 @@ def test_a_deployment_is_watched_while_it_runs(cloud: Cloud, fleet: Fleet) -> No
         thread.join()
     assert done.out == "ok: CREATE_COMPLETE: 2 of 2 licensed\n"
     assert "CREATE_IN_PROGRESS: 0 of 2 licensed, 2 creating" in done.err
+
+    cloud.evs.set(delete_latency=6.0)
+    thread = threading.Thread(target=cloud.destroy, args=(stack,))
+    thread.start()
+    try:
+        while cloud.status(stack) == "CREATE_COMPLETE":
+            assert thread.is_alive()
+        done = fleet("watch", "--stack", name, "--interval", "0.3", "--timeout", "120", status=0)
+    finally:
+        thread.join()
+    assert done.out == "ok: DELETE_COMPLETE: 0 of 0 licensed\n"
+    assert cloud.held() == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -73,23 +74,27 @@ def declared(session: Session, stack: str) -> dict[Place, frozenset[str]]:
 
 
 def read(session: Session, stack: str) -> Stack:
-    """Return a stack with what it declares; `stack` is its name or id. Raises as `declared`."""
+    """Return a stack with what it declares; `stack` is its name or id. Raises as `declared`.
+
+    While an operation is under way, or once the stack is deleted, resources and ledger need not be there.
+    """
     described = session.call("cloudformation", "describe_stacks", StackName=stack)["Stacks"][0]
+    name, status = str(described["StackName"]), str(described["StackStatus"])
+    changing = status.endswith("_IN_PROGRESS") or status.startswith("DELETE_")
     items = list(session.items("cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=stack))
     physical = {item["LogicalResourceId"]: str(item.get("PhysicalResourceId") or "") for item in items}
     named = {physical[item["LogicalResourceId"]] for item in items if item["ResourceType"] == RESOURCE_TYPE}
     table = next((physical[item["LogicalResourceId"]] for item in items if _is_ledger(item)), "")
-    if not any(item["ResourceType"] == RESOURCE_TYPE or _is_ledger(item) for item in items):
-        raise NotFound(f"stack {described['StackName']} declares no Windows Server entitlements ({RESOURCE_TYPE})")
-    state = _state(session, table, described["StackId"]) if table else None
-    in_progress = str(described["StackStatus"]).endswith("_IN_PROGRESS")
-    if state is None and not in_progress and "DELETE" not in described["StackStatus"]:
-        raise NotFound(f"stack {described['StackName']}: its ledger has no entry: has a deployment ever succeeded?")
+    if not named and not table and not changing:
+        raise NotFound(f"stack {name} declares no Windows Server entitlements ({RESOURCE_TYPE})")
+    state = _state(session, table, str(described["StackId"]), required=not changing) if table else None
+    if state is None and not changing:
+        raise NotFound(f"stack {name}: its ledger has no entry: has a deployment ever succeeded?")
     sets = list(state.sets.items()) if state else []
     return Stack(
-        stack_id=described["StackId"],
-        name=described["StackName"],
-        status=described["StackStatus"],
+        stack_id=str(described["StackId"]),
+        name=name,
+        status=status,
         declared=_by_place([one for physical_id, one in sets if physical_id in named]),
         pending=_by_place([one for physical_id, one in sets if not one.live]),
         resources={logical: value for logical, value in physical.items() if logical.startswith(PROVIDER)},
@@ -101,15 +106,20 @@ def _is_ledger(item: dict[str, Any]) -> bool:
     return bool(kind == "AWS::DynamoDB::Table" and logical_id.startswith(f"{PROVIDER}Ledger"))
 
 
-def _state(session: Session, table: str, stack_id: str) -> Any:
-    """Return the ledger as the function reads it; None where the stack has written nothing yet."""
+def _state(session: Session, table: str, stack_id: str, *, required: bool) -> Any:
+    """Return the ledger as the function reads it; None where it is empty, or its table is gone and not `required`."""
     key = {"Id": {"S": stack_id}}
-    item = session.call("dynamodb", "get_item", TableName=table, Key=key, ConsistentRead=True).get("Item")
+    try:
+        item = session.call("dynamodb", "get_item", TableName=table, Key=key, ConsistentRead=True).get("Item")
+    except NotFound:
+        if required:
+            raise
+        return None
     if not item:
         return None
     try:
         return _handler("ledger_table")._unpack(item["Body"]["B"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
         raise AwsError(f"ledger {table} was written by another version of this project than is installed: {error!r}")
 
 

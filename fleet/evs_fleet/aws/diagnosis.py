@@ -103,18 +103,18 @@ def caller_permissions(session: Session, environment_id: str | None) -> Iterator
     _, arn = session.caller()
     where = _environment_arn(session, environment_id or "*")
     groups = {
-        "list, check, watch, import": [
+        "list": [
             Question(("evs:ListEnvironments",)),
             Question(("evs:ListEnvironmentConnectors", "evs:ListVmEntitlements"), where),
         ],
-        "check --stack": [
+        "--stack": [
             Question(("cloudformation:DescribeStacks", "cloudformation:ListStackResources", "dynamodb:GetItem")),
         ],
         "history": [Question(("cloudtrail:LookupEvents",))],
         "doctor": [Question(("ec2:DescribeVpcEndpoints",))],
     }
     for group, questions in groups.items():
-        yield _simulated(session, f"your permissions: {group}", arn, questions, "ask your administrator for these")
+        yield _simulated(session, f"permissions: {group}", arn, questions, "ask your administrator for these")
 
 
 def function_permissions(session: Session, stack: deployed.Stack) -> Iterator[Result]:
@@ -194,4 +194,4 @@ def _simulated(session: Session, check: str, arn: str, questions: list[Question]
 
 def _environment_arn(session: Session, environment_id: str) -> str:
     account, _ = session.caller()
-    return f"arn:{session.partition_or_aws()}:evs:{session.region}:{account}:environment/{environment_id}"
+    return f"arn:{session.partition}:evs:{session.region}:{account}:environment/{environment_id}"

@@ -162,4 +162,4 @@ def _of_service(error: Any, code: str, message: str, action: str, region: str | 
 
 
 def _plain(value: object) -> str:
-    return " ".join(str(value).split()).rstrip(".")
+    return " ".join(str(value).split()).rstrip(".:")

@@ -1,13 +1,13 @@
 """One user's way into AWS: credentials, profile and region as every AWS tool takes them, and calls that are made.
 
 Owns clients and retries. What goes wrong leaves here as an `AwsError` of one line (`failures`). botocore's standard
-retries ride out throttling and lost connections, unless AWS_RETRY_MODE or AWS_MAX_ATTEMPTS says otherwise.
+retries ride out throttling and lost connections, unless the environment or the profile says otherwise.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -41,10 +41,12 @@ class Session:
 
     def __init__(self, profile: str | None = None, region: str | None = None) -> None:
         try:
-            self._boto3 = boto3.Session(profile_name=profile, region_name=region)
+            core = botocore.session.Session(profile=profile)
+            self._boto3 = boto3.Session(botocore_session=core, region_name=region)
             found = self._boto3.region_name
+            self._config = _config(core.get_scoped_config())
         except BotoCoreError as error:
-            raise failure(error, action="", region=region) from error
+            raise failure(error, action="", region=region, profile=profile) from error
         if not found:
             raise missing_region()
         self.region: str = found
@@ -65,11 +67,11 @@ class Session:
         """
         if service not in self._clients:
             try:
-                made = self._boto3.client(service, config=_config())
+                made = self._boto3.client(service, config=self._config)
             except (UnknownServiceError, DataNotFoundError) as error:
                 raise too_old(service, botocore.__version__) from error
             except (BotoCoreError, ValueError) as error:
-                raise failure(error, action=service, region=self.region) from error
+                raise failure(error, action=service, region=self.region, profile=self.profile) from error
             if service in _LATE and not hasattr(made, _LATE[service]):
                 raise too_old(service, botocore.__version__)
             self._clients[service] = made
@@ -114,24 +116,21 @@ class Session:
 
     @property
     def partition(self) -> str:
-        """``aws``, ``aws-us-gov`` or ``aws-cn``: the second part of every ARN of this region."""
-        return str(self._boto3.get_partition_for_region(self.region))
-
-    def _failure(self, error: Exception, client: Any, service: str, operation: str) -> Exception:
-        name = client.meta.method_to_api_mapping.get(operation, operation)
-        regions = self._boto3.get_available_regions(service, self.partition_or_aws())
-        return failure(error, action=f"{service}:{name}", region=self.region, regions=regions, profile=self.profile)
-
-    def partition_or_aws(self) -> str:
-        """Return the region's partition; ``aws`` for a region that botocore has no pattern for."""
+        """The second part of every ARN of this region: ``aws``, ``aws-us-gov``; ``aws`` for one that nobody knows."""
         try:
-            return self.partition
+            return str(self._boto3.get_partition_for_region(self.region))
         except BotoCoreError:
             return "aws"
 
+    def _failure(self, error: Exception, client: Any, service: str, operation: str) -> Exception:
+        name = client.meta.method_to_api_mapping.get(operation, operation)
+        regions = self._boto3.get_available_regions(service, self.partition)
+        return failure(error, action=f"{service}:{name}", region=self.region, regions=regions, profile=self.profile)
 
-def _config() -> Config:
+
+def _config(profile: Mapping[str, Any]) -> Config:
     settings: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, "read_timeout": READ_TIMEOUT}
-    if not os.environ.get("AWS_RETRY_MODE") and not os.environ.get("AWS_MAX_ATTEMPTS"):
+    names = ("retry_mode", "max_attempts")
+    if not any(profile.get(name) or os.environ.get(f"AWS_{name.upper()}") for name in names):
         settings["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}
     return Config(**settings)

@@ -34,8 +34,8 @@ COLUMNS = (
 #: What to do about each kind of finding.
 ADVICE = {
     # A set that has not changed is no deployment to CloudFormation.
-    Kind.MISSING: "deploy; if it is deployed already, somebody removed it (`evs-entitlements history` says who): take the "
-    "VM out, deploy, put it back",
+    Kind.MISSING: "deploy; if it was deployed, somebody removed it (`evs-entitlements history` says who): take it out, "
+    "deploy, put it back",
     Kind.FAILED: "put right what EVS says, then deploy any change of the set; or take the VM out",
     Kind.AT_RISK: "bring the connector back: `evs-entitlements doctor`",
     Kind.REMOVED: "put the VM or the connector right; EVS restores it. A VM that is no more: take it out",

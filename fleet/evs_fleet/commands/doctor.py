@@ -107,7 +107,7 @@ def _write(context: Context, found: list[Result], problems: list[Result]) -> Non
     for row in rows:
         write_text((f"{row['state']:<9} ", _STYLES[row["state"]]), f"{row['check']:<{width}}  {row['text']}")
         if row["advice"]:
-            write_text(f"{'':<10}{'':<{width}}  -> {row['advice']}")
+            write_text(f"{'':<10}-> {row['advice']}")
     count = len(problems)
     words = f"{count} problem{'s' * (count != 1)}" if count else "nothing is amiss"
     write_text((words, BAD if count else GOOD))

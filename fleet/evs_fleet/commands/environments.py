@@ -20,7 +20,6 @@ COLUMNS = (
     Column("environment_id", "Environment"),
     Column("name", "Name"),
     Column("state", "State", styles=_STYLES),
-    Column("vcf_version", "VCF"),
     Column("connector_id", "Connector"),
     Column("connector_type", "Type"),
     Column("connector_state", "State", styles=_STYLES),
@@ -91,7 +90,7 @@ def _connector(session: Session, environment_id: str, connector: Connector) -> d
 
 def _rows(item: dict[str, Any]) -> list[dict[str, Any]]:
     """Return an environment as rows of a table: one for each connector, or one where it has none."""
-    head = {name: item[name] for name in ("environment_id", "name", "state", "vcf_version")}
+    head = {name: item[name] for name in ("environment_id", "name", "state")}
     rows = []
     for connector in item["connectors"]:
         failed = [f"{check['type']} {check['result']}" for check in connector["checks"] if check["result"] != "PASSED"]

@@ -24,15 +24,22 @@ STATUS_STYLES = {
     "ENTITLEMENT_REMOVED": BAD,
     "DELETED": DIM,
 }
-COLUMNS = (
-    Column("environment_id", "Environment"),
-    Column("connector_id", "Connector"),
-    Column("vm_id", "VM"),
-    Column("name", "Name"),
-    Column("status", "Status", styles=STATUS_STYLES),
+_VM = (Column("vm_id", "VM"), Column("name", "Name"), Column("status", "Status", styles=STATUS_STYLES))
+_WHERE = (Column("environment_id", "Environment"), Column("connector_id", "Connector"))
+CSV_COLUMNS = (
+    *_WHERE,
+    *_VM,
     Column("started_at", "Since"),
     Column("last_synced_at", "Last synced"),
-    Column("error", "Error"),
+    Column("error_code", "Error"),
+    Column("error_message", "Error"),
+)
+#: A table has minutes, and of an error its code: the rest would break its lines.
+TABLE_COLUMNS = (
+    *_VM,
+    Column("since", "Since (UTC)"),
+    Column("synced", "Last synced (UTC)"),
+    Column("error_code", "Error"),
 )
 
 
@@ -58,7 +65,7 @@ def command(
         wanted = {word.upper() for word in status}
         rows = [row for row in rows if row["status"] in wanted]
     if context.output != "table":
-        write_rows(context.output, COLUMNS, rows, ids="vm_id")
+        write_rows(context.output, CSV_COLUMNS, rows, ids="vm_id")
         return 0
     _write_table(found, rows)
     return 0
@@ -83,7 +90,6 @@ def _row(target: Target, entitlement: Entitlement) -> dict[str, Any]:
         "last_synced_at": iso(entitlement.last_synced_at),
         "error_code": entitlement.error_code or None,
         "error_message": entitlement.error_message or None,
-        "error": entitlement.error or None,
     }
 
 
@@ -91,8 +97,16 @@ def _write_table(found: list[Target], rows: list[dict[str, Any]]) -> None:
     # Ids that are the same in every row stand above the table.
     title = f"Environment {found[0].environment_id}, connector {found[0].connector_id}" if len(found) == 1 else None
     if rows:
-        write_rows("table", COLUMNS[2:] if title else COLUMNS, rows, ids="vm_id", title=title)
+        shown = [
+            {**row, "since": _minutes(row["started_at"]), "synced": _minutes(row["last_synced_at"])} for row in rows
+        ]
+        columns = TABLE_COLUMNS if title else (*_WHERE, *TABLE_COLUMNS)
+        write_rows("table", columns, shown, ids="vm_id", title=title)
     counts = Counter(row["status"] for row in rows)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     where = "" if rows or not title else f" ({title[0].lower()}{title[1:]})"
     write_text(f"{len(rows)} VMs: {parts}" if rows else f"Nothing is entitled{where}.")
+
+
+def _minutes(time: str | None) -> str | None:
+    return time[:16].replace("T", " ") if time else None

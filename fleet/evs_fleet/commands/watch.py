@@ -51,6 +51,8 @@ def command(context: Context, stack: str | None, timeout: float, interval: float
     with progress("licensed") as bar:
         while True:
             declared, places = _look(session, context, stack)
+            # By its id a stack is found even once it is deleted.
+            stack = declared.stack.stack_id if declared.stack else None
             total = sum(place.assessment.counts["declared"] for place in places)
             bar(sum(len(place.assessment.licensed) for place in places), total)
             if (line := _line(declared, places)) != shown:
@@ -117,7 +119,7 @@ def _end(context: Context, declared: Declared, places: list[Place], *, settled: 
 
 
 def _succeeded(status: str) -> bool:
-    return status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+    return status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "DELETE_COMPLETE")
 
 
 def _row(place: Place, finding: Any, declared: Declared) -> dict[str, Any]:
