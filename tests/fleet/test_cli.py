@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from evs_fleet.cli import BROKEN_PIPE, COMMANDS, INTERRUPTED
 from tests.fleet.exports import Machine, govc, machines
@@ -179,6 +180,28 @@ def test_colour_only_on_a_terminal_and_only_if_wanted(tmp_path: Path) -> None:
     assert "\x1b[32m" not in on_a_terminal(tmp_path, *arguments, NO_COLOR="1")
     assert "\x1b" not in process(*arguments, cwd=tmp_path).out
     assert "\x1b" not in on_a_terminal(tmp_path, *arguments, "--output", "json")
+
+
+def test_a_narrow_terminal_folds_what_is_long_and_no_id(tmp_path: Path) -> None:
+    name = "long" * 30
+    (tmp_path / "vms.json").write_text(govc([Machine(id="vm-123456789", name=name)]))
+    said = on_a_terminal(tmp_path, "--inventory", "vms.json", "vms", COLUMNS="70", NO_COLOR="1")
+    assert "vm-123456789" in said
+    assert name not in said
+    assert max(map(len, said.splitlines())) <= 70
+    assert "".join(said.split()).count("l") >= 30
+
+
+def test_columns_stand_below_each_other_whatever_the_letters(tmp_path: Path) -> None:
+    vms = [
+        Machine(name="東京"),
+        Machine(id="vm-58", name="abcd", uuid="58"),
+        Machine(id="vm-59", name="süd1", uuid="59"),
+    ]
+    (tmp_path / "vms.json").write_text(govc(vms))
+    lines = evs_entitlements("--inventory", "vms.json", "vms", cwd=tmp_path).out.splitlines()[2:5]
+    places = {cell_len(line[: line.index("windows2019")]) for line in lines}
+    assert len(places) == 1
 
 
 def test_a_table_that_goes_to_a_file_is_never_cut(tmp_path: Path) -> None:
