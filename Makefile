@@ -12,11 +12,11 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Settings of the shell that would lead Python, pytest or the CDK CLI elsewhere.
 unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS VIRTUAL_ENV CDK_OUTDIR NODE_OPTIONS
 
-.PHONY: help set-up demo test lint format local bench soak clean
+.PHONY: help set-up demo demo-fleet test lint format local bench soak clean
 .DEFAULT_GOAL := help
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 set-up: ## Install everything into .venv, node_modules and .local
 	@$(PYTHON) tools/set_up.py
@@ -24,13 +24,16 @@ set-up: ## Install everything into .venv, node_modules and .local
 demo: set-up ## See it work: the real cdk CLI against the local AWS, about 4 minutes
 	@python -m demo $(ARGS)
 
+demo-fleet: set-up ## See the command evs-entitlements: policy, resolve, deploy, check; about 1 minute
+	@python -m demo.fleet
+
 test: set-up ## Run all tests, about 8 minutes
 	@python -m pytest -q -p tests.support.scheduling -n 5 $(ARGS)
 
 lint: set-up ## Check style and types
 	@ruff check --quiet .
 	@ruff format --quiet --check .
-	@mypy --no-error-summary constructs/evs_entitlements lambda_handler local_aws demo tools app.py \
+	@mypy --no-error-summary constructs/evs_entitlements fleet/evs_fleet lambda_handler local_aws demo tools app.py \
 		$(wildcard benchmarks)
 	@echo "lint: nothing found"
 
