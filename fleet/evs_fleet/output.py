@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,32 +84,32 @@ def write_lines(lines: Iterable[str]) -> None:
 
 def write_table(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]], *, title: str | None = None) -> None:
     """Draw a table on stdout; on a terminal it is as wide as that."""
-    from rich import box
-    from rich.table import Table
+    from evs_fleet.tables import Cell, Heading, draw, plain
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=text(title) if title else None, title_justify="left")
-    for column in columns:
-        justify: Literal["left", "right"] = "right" if column.numeric else "left"
-        # An id that is broken over two lines can't be copied.
-        table.add_column(column.heading, justify=justify, overflow="fold", no_wrap=column.name.endswith("id"))
+    if title:
+        write_text(title)
+    # An id that is broken over two lines can't be copied.
+    headings = [Heading(column.heading, column.numeric, fixed=column.name.endswith("id")) for column in columns]
+    cells = []
     for row in rows:
-        cells = []
-        for column in columns:
-            word = _word(row.get(column.name))
-            cells.append(text(word, (column.styles or {}).get(word, "")))
-        table.add_row(*cells)
-    console().print(table)
+        words = [(column, _word(row.get(column.name))) for column in columns]
+        cells.append([Cell(printable(word), (column.styles or {}).get(word, "")) for column, word in words])
+    if sys.stdout.isatty():
+        draw(console(), headings, cells)
+    else:
+        # Without rich, which takes a while to load.
+        write_lines(plain(headings, cells))
 
 
 def write_text(*parts: str | tuple[str, str]) -> None:
     """Write one line to stdout from words and (words, style); a line is not broken."""
+    styled = [part if isinstance(part, tuple) else (part, "") for part in parts]
+    if not sys.stdout.isatty():
+        write_lines(["".join(printable(words) for words, _ in styled)])
+        return
     from rich.text import Text
 
-    line = Text()
-    for part in parts:
-        words, style = part if isinstance(part, tuple) else (part, "")
-        line.append_text(text(words, style))
-    console().print(line, soft_wrap=True)
+    console().print(Text.assemble(*(text(*part) for part in styled)), soft_wrap=True)
 
 
 def remark(line: str) -> None:
@@ -135,6 +135,8 @@ def text(words: str, style: str = "") -> Text:
 
 def printable(words: str) -> str:
     """Return words with control characters, such as a terminal's escape, written out."""
+    if words.isprintable():
+        return words
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
 
 

@@ -6,7 +6,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -47,6 +46,12 @@ def test_an_export_is_read_without_what_it_does_not_need(tmp_path: Path) -> None
     assert not found & (HEAVY - {"pydantic"})
 
 
+def test_a_table_that_goes_to_a_file_is_drawn_without_rich(tmp_path: Path) -> None:
+    path = tmp_path / "vms.json"
+    path.write_text(govc(machines()))
+    assert "rich" not in modules_of("--inventory", str(path), "vms")
+
+
 def test_help_lists_every_command(tmp_path: Path) -> None:
     done = evs_entitlements("--help", cwd=tmp_path)
     assert done.status == 0
@@ -55,14 +60,15 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
 
 
 def test_starts_in_half_a_second(tmp_path: Path) -> None:
-    # The best of several: the machine may be doing other things.
-    assert min(timed(tmp_path) for _ in range(8)) < 0.5
+    # The time of its processor, for the machine may be doing other things; it waits for nothing else.
+    assert min(seconds(tmp_path) for _ in range(4)) < 0.5
 
 
-def timed(cwd: Path) -> float:
-    began = time.perf_counter()
+def seconds(cwd: Path) -> float:
+    began = os.times()
     assert process("--help", cwd=cwd).status == 0
-    return time.perf_counter() - began
+    ended = os.times()
+    return ended.children_user - began.children_user + ended.children_system - began.children_system
 
 
 def test_the_lock_is_read_without_the_cdk() -> None:

@@ -139,12 +139,13 @@ def find(content: Any, kind: type, name: str) -> Any:
 
 
 @contextmanager
-def simulator(*, vms: int = 4, guests: str = "") -> Iterator[Simulator]:
+def simulator(*, vms: int = 4, guests: str = "", inaccessible: bool = False) -> Iterator[Simulator]:
     """Run a vCenter with so many VMs in each of its two resource pools.
 
     Args:
         vms: number of VMs in a pool.
         guests: guest ids, with commas between them, given in turn.
+        inaccessible: whether one VM's storage is away.
     """
     program = built()
     with tempfile.TemporaryDirectory() as directory:
@@ -153,6 +154,7 @@ def simulator(*, vms: int = 4, guests: str = "") -> Iterator[Simulator]:
         authority.cert_pem.write_to_path(str(ca_file))
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pair))
         command = [str(program), "-vms", str(vms), "-guests", guests, "-cert", str(pair), "-uuid", str(uuid.uuid4())]
+        command += ["-inaccessible"] if inaccessible else []
         log = Path(directory, "log")
         with log.open("w") as errors:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)

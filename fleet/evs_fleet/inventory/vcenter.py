@@ -22,12 +22,12 @@ from evs_fleet.output import Progress
 #: Objects that a page of the property collector has at most.
 PAGE = 1000
 _POWER = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
-# `config` is missing while a VM's files can't be read; the summary has what vCenter last knew.
+# `config` is missing while a VM's files can't be read; the summary, asked for then, has what vCenter last knew.
 _CONFIG = {"instanceUuid": "instanceUuid", "guestId": "guestId", "template": "template", "hardware.numCPU": "numCpu"}
 _PROPERTIES: dict[type, list[str]] = {
     vim.VirtualMachine: [
         "name", "parent", "parentVApp", "runtime.powerState", "runtime.connectionState", "runtime.host", "customValue",
-        *(f"config.{name}" for name in _CONFIG), *(f"summary.config.{name}" for name in _CONFIG.values()),
+        *(f"config.{name}" for name in _CONFIG),
     ],
     vim.Folder: ["name", "parent"],
     vim.Datacenter: ["name", "parent"],
@@ -125,29 +125,36 @@ def _session(endpoint: Endpoint, tls: Any) -> Iterator[Any]:
 
 def _objects(content: Any, progress: Progress) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return id -> property -> value of all objects, and the ids of VMs among them."""
+    collector = vmodl.query.PropertyCollector
+    found: dict[str, dict[str, Any]] = {}
+    vms: list[Any] = []
     view = content.viewManager.CreateContainerView(content.rootFolder, list(_PROPERTIES), recursive=True)
     try:
-        collector = vmodl.query.PropertyCollector
         traversal = collector.TraversalSpec(name="view", path="view", skip=False, type=type(view))
-        spec = collector.FilterSpec(
-            objectSet=[collector.ObjectSpec(obj=view, skip=True, selectSet=[traversal])],
-            propSet=[collector.PropertySpec(type=kind, pathSet=names) for kind, names in _PROPERTIES.items()],
-        )
-        found: dict[str, dict[str, Any]] = {}
-        vm_ids: list[str] = []
-        options = collector.RetrieveOptions(maxObjects=PAGE)
-        page = content.propertyCollector.RetrievePropertiesEx([spec], options)
-        while page:
-            for item in page.objects:
-                # The root folder is in no view, so that it is in no path either.
-                found[_id(item.obj)] = {one.name: one.val for one in item.propSet}
-                if isinstance(item.obj, vim.VirtualMachine):
-                    vm_ids.append(_id(item.obj))
-            progress(len(found))
-            page = page.token and content.propertyCollector.ContinueRetrievePropertiesEx(page.token)
-        return found, vm_ids
+        start = collector.ObjectSpec(obj=view, skip=True, selectSet=[traversal])
+        # The root folder is in no view, so that it is in no path either.
+        for item in _items(content, [start], _PROPERTIES):
+            found[_id(item.obj)] = {one.name: one.val for one in item.propSet}
+            if isinstance(item.obj, vim.VirtualMachine):
+                vms.append(item.obj)
+                progress(len(vms))
     finally:
         view.Destroy()
+    if without := [vm for vm in vms if "config.guestId" not in found[_id(vm)]]:
+        names: dict[type, list[str]] = {vim.VirtualMachine: [f"summary.config.{name}" for name in _CONFIG.values()]}
+        for item in _items(content, [collector.ObjectSpec(obj=vm) for vm in without], names):
+            found[_id(item.obj)] |= {one.name: one.val for one in item.propSet}
+    return found, [_id(vm) for vm in vms]
+
+
+def _items(content: Any, objects: list[Any], properties: Mapping[type, list[str]]) -> Iterator[Any]:
+    collector = vmodl.query.PropertyCollector
+    kinds = [collector.PropertySpec(type=kind, pathSet=names) for kind, names in properties.items()]
+    spec = collector.FilterSpec(objectSet=objects, propSet=kinds)
+    page = content.propertyCollector.RetrievePropertiesEx([spec], collector.RetrieveOptions(maxObjects=PAGE))
+    while page:
+        yield from page.objects
+        page = page.token and content.propertyCollector.ContinueRetrievePropertiesEx(page.token)
 
 
 def _vm(key: str, value: Mapping[str, Any], objects: _Objects, fields: Mapping[int, str], tags: tuple[str, ...]) -> Vm:

@@ -22,6 +22,7 @@ func main() {
 	machines := flag.Int("vms", 2, "VMs of each resource pool")
 	guests := flag.String("guests", "", "guest ids, given to the VMs in turn")
 	certificate := flag.String("cert", "", "PEM file of certificate and key")
+	inaccessible := flag.Bool("inaccessible", false, "let the first VM be inaccessible, as when its storage is away")
 	uuid := flag.String("uuid", "", "instance UUID of the vCenter")
 	flag.Parse()
 
@@ -46,6 +47,11 @@ func main() {
 			vm.Config.GuestId = ids[i%len(ids)]
 			vm.Summary.Config.GuestId = vm.Config.GuestId
 		}
+	}
+	if *inaccessible {
+		vm := simulator.Map.Any("VirtualMachine").(*simulator.VirtualMachine)
+		vm.Config = nil
+		vm.Runtime.ConnectionState = "inaccessible"
 	}
 	pair, err := tls.LoadX509KeyPair(*certificate, *certificate)
 	if err != nil {
