@@ -24,7 +24,7 @@ set-up: ## Install everything into .venv, node_modules and .local
 demo: set-up ## See it work: the real cdk CLI against the local AWS, about 4 minutes
 	@python -m demo $(ARGS)
 
-demo-fleet: set-up ## See the command evs-entitlements: policy, resolve, deploy, check; about 1 minute
+demo-fleet: set-up ## See the command evs-entitlements: policy, resolve, deploy, check; about 2 minutes
 	@python -m demo.fleet
 
 test: set-up ## Run all tests, about 8 minutes
