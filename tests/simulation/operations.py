@@ -226,6 +226,9 @@ class Operation(Requests):
                 del stack.resources[resource.logical_id]
                 continue
             doomed.append((resource, resource.physical_id, resource.properties))
+            if resource.retain and not is_live:
+                # Its creation is still being rolled back, and the stack is deleted: nobody has said which counts.
+                stack.leave_open(resource.properties)
             if resource.retain == "property" and is_live:
                 stack.keep(resource.properties)
         for resource, physical_id, _ in doomed:

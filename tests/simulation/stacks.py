@@ -130,6 +130,11 @@ class Stack:
         retained = self.retained.get(declared.where, set())
         self.given_back |= {(declared.where, vm_id) for vm_id in declared.vm_ids & retained}
 
+    def leave_open(self, properties: Properties) -> None:
+        """Note VMs of which nobody has said whether they stay."""
+        one = Declared.by(properties)
+        self.ambiguous |= {(one.where, vm_id) for vm_id in one.vm_ids}
+
     def keep_and_delete(self, doomed: Iterable[Properties]) -> None:
         """Note VMs that are retained and deleted by one operation: whether they stay, nobody has said."""
         for one in map(Declared.by, doomed):
