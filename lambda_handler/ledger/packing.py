@@ -136,6 +136,20 @@ def _unpacked_call(text: str) -> Call:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
+def read_item(item: Mapping[str, Any]) -> State:
+    """Read the ledger from its item in DynamoDB.
+
+    Raises:
+        LedgerFailure: a version that this one can't follow wrote it, or it is damaged.
+    """
+    try:
+        body, claims = item["Body"]["B"], int(item.get("Claims", {"N": "0"})["N"])
+        calls = {call_id: text["S"] for call_id, text in item.get("Calls", {"M": {}})["M"].items()}
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise LedgerFailure(_damaged(error)) from error
+    return unpacked(body, calls, claims)
+
+
 def unpacked(body: bytes, calls: Mapping[str, str], claims: int) -> State:
     """Read the ledger.
 

@@ -12,7 +12,7 @@ from ..aws.calls import AwsError, NotFound, Refused, Unanswered, call
 from ..aws.clients import Clients
 from ..aws.retries import Retries
 from ..errors import Failure, LedgerFailure, LedgerGone
-from .packing import ATTRIBUTES, packed_body, packed_call, unpacked
+from .packing import ATTRIBUTES, packed_body, packed_call, read_item
 from .state import State
 
 Change = Callable[[State], State]
@@ -49,17 +49,10 @@ class LedgerTable:
             self._version, self.state = 0, State()
             return self.state
         try:
-            body, calls = (
-                item["Body"]["B"],
-                {key: value["S"] for key, value in item.get("Calls", {"M": {}})["M"].items()},
-            )
-            version, claims = int(item["Version"]["N"]), int(item.get("Claims", {"N": "0"})["N"])
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise LedgerFailure(f"{self._named} can't be used: its item has another form ({error!r})") from error
-        try:
-            self.state = unpacked(body, calls, claims)
-        except LedgerFailure as failure:
-            raise LedgerFailure(f"{self._named} can't be used: {failure}") from failure
+            self.state = read_item(item)
+            version = int(item["Version"]["N"])
+        except (LedgerFailure, KeyError, ValueError, TypeError) as error:
+            raise LedgerFailure(f"{self._named} can't be used: {error}") from error
         self._version = version
         self._unknown = {name: value for name, value in item.items() if name not in ATTRIBUTES}
         return self.state

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -118,9 +117,11 @@ def _state(session: Session, table: str, stack_id: str, *, required: bool) -> An
     if not item:
         return None
     try:
-        return _handler("ledger_table")._unpack(item["Body"]["B"])
-    except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
-        raise AwsError(f"ledger {table} was written by another version of this project than is installed: {error!r}")
+        return _handler("ledger.packing").read_item(item)
+    except Exception as error:
+        if type(error).__name__ != "LedgerFailure":
+            raise
+        raise AwsError(f"the ledger, DynamoDB table {table}, can't be read: {error}") from error
 
 
 def _by_place(sets: list[Any]) -> dict[Place, frozenset[str]]:

@@ -8,9 +8,10 @@ import pytest
 from evs_fleet.aws import deployed
 from evs_fleet.aws.failures import NotFound
 from evs_fleet.errors import AwsError
-from lambda_handler.ledger import DeclaredSet, State
-from lambda_handler.ledger_table import _pack
-from lambda_handler.properties import Connector
+from lambda_handler.ledger.packing import packed_body
+from lambda_handler.ledger.records import DeclaredSet
+from lambda_handler.ledger.state import State
+from lambda_handler.values import Connector
 
 PLACE = ("env-abcde12345", "cnctr-abcde12345")
 STACK_ID = "arn:aws:cloudformation:us-east-1:111122223333:stack/Licences/1"
@@ -55,7 +56,7 @@ RESOURCES = {
 def account(
     status: str = "UPDATE_COMPLETE", resources: dict[str, tuple[str, str]] | None = None, **sets: DeclaredSet
 ) -> Any:
-    body = _pack(State(sets={name.replace("_", "-"): one for name, one in sets.items()}))
+    body = packed_body(State(sets={name.replace("_", "-"): one for name, one in sets.items()}))
     return Account(status, RESOURCES if resources is None else resources, body)
 
 
