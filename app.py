@@ -10,7 +10,8 @@ Context values, in cdk.json or by `-c name=value`:
     environmentId   EVS environment, required
     connectorId     vCenter connector of that environment, required
     vmIds           VM ids with commas between them (or a list in cdk.json), or
-    vmIdsFile       a file of VM ids, one a line; `#` begins a comment. One of these two is required
+    vmIdsFile       a file of VM ids, one a line; `#` begins a comment, or
+    lockFile        a lock that `evs-entitlements resolve` has made; it says environment and connector, too
     adoptExisting   true: take over entitlements that exist already. Default false
     retain          true: deleting the stack leaves the entitlements. Default false
     timeoutMinutes  how long CloudFormation waits for one operation, 1 to 60. Default 60
@@ -25,9 +26,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from app_context import STACK_NAME, Settings, read_settings, refuse_misspelt
+from app_context import STACK_NAME, Settings, read_settings, refuse_misspelt, with_lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,13 +48,13 @@ def synthesize() -> None:
         RuntimeError: the function's code cannot be staged.
     """
     # Not at the top: importing the CDK starts Node, which `_prepare` chooses.
-    from aws_cdk import App, CfnOutput, Duration, RemovalPolicy, Stack
+    from aws_cdk import App, CfnOutput, CfnResource, Duration, RemovalPolicy, Stack, Token
 
-    from evs_entitlements import WindowsServerEntitlements
+    from evs_entitlements import EntitlementLock, WindowsServerEntitlements
 
     app = App()
     refuse_misspelt(app.node.get_all_context())
-    settings = read_settings(app.node.try_get_context)
+    settings = read_settings(with_lock(app.node.try_get_context, EntitlementLock.load))
     vm_ids = checked_vm_ids(settings)
     stack = Stack(
         app,
@@ -61,7 +62,7 @@ def synthesize() -> None:
         stack_name=settings.stack_name,
         description="Windows Server entitlements of Amazon EVS VMs",
     )
-    WindowsServerEntitlements(
+    entitlements = WindowsServerEntitlements(
         stack,
         "WindowsServerEntitlements",
         environment_id=settings.environment_id,
@@ -74,6 +75,13 @@ def synthesize() -> None:
     # A first `cdk diff` shows outputs with their values, but no property of a resource.
     CfnOutput(stack, "DeclaredVms", value=str(len(vm_ids)), description="How many VMs are declared to be entitled")
     CfnOutput(stack, "VmIds", value=shortened(vm_ids, OUTPUT_CHARACTERS), description="Which VMs are declared")
+    resource = cast(CfnResource, entitlements.node.default_child)
+    CfnOutput(
+        stack,
+        "AddedVms",
+        value=Token.as_string(resource.get_att("Added")),
+        description="How many VMs the last deployment entitled or took over",
+    )
     app.synth()
     sys.stderr.write(f"{declaration(settings, vm_ids, os.environ)}\n")
 

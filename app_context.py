@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 #: Beginning of the default name of the stack; the environment's id follows.
 STACK_NAME = "EvsWindowsServerEntitlements"
 NAMES = (
-    "environmentId", "connectorId", "vmIds", "vmIdsFile", "adoptExisting", "retain", "timeoutMinutes", "stackName",
+    "environmentId", "connectorId", "vmIds", "vmIdsFile", "lockFile", "adoptExisting", "retain", "timeoutMinutes",
+    "stackName",
 )  # fmt: skip
 #: Names that other tools, or the construct, have for the same.
 _OTHER_NAMES = {
@@ -34,6 +35,7 @@ _OTHER_NAMES = {
     "vmlist": "vmIds",
     "vmfile": "vmIdsFile",
     "vmsfile": "vmIdsFile",
+    "lock": "lockFile",
     "stack": "stackName",
 }
 #: Values that give away what is meant, whatever the name.
@@ -50,6 +52,25 @@ _OWN = frozenset({"environment", "connector"})
 _STACK_NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 # The CDK's own keys: those of lookups, such as `ssm:account=...`, and those of features, such as `@aws-cdk/...`.
 _OF_THE_CDK = re.compile(r".*[:@/].*")
+
+
+class Lock(Protocol):
+    """What a lock says."""
+
+    @property
+    def environment_id(self) -> str:
+        """EVS environment."""
+        ...
+
+    @property
+    def connector_id(self) -> str:
+        """Its connector."""
+        ...
+
+    @property
+    def vm_ids(self) -> list[str]:
+        """VMs."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -94,6 +115,30 @@ def read_settings(context: Callable[[str], object]) -> Settings:
         timeout_minutes=_timeout_minutes(context),
         stack_name=_stack_name(context, environment_id),
     )
+
+
+def with_lock(context: Callable[[str], object], load: Callable[[str], Lock]) -> Callable[[str], object]:
+    """Return the context with what the lock of `lockFile` says, where one is given.
+
+    Args:
+        context: returns the value of a name, or None.
+        load: reads a lock.
+
+    Raises:
+        ValueError: the lock is not in order, or says otherwise than another context value.
+    """
+    path = context("lockFile")
+    if path is None:
+        return context
+    for name in ("vmIds", "vmIdsFile"):
+        if context(name) is not None:
+            raise ValueError(f"lockFile and {name}: got both, expected one of them")
+    lock = load(str(path))
+    values = {"environmentId": lock.environment_id, "connectorId": lock.connector_id, "vmIds": lock.vm_ids}
+    for name in ("environmentId", "connectorId"):
+        if (given := context(name)) is not None and given != values[name]:
+            raise ValueError(f"{name}: got {given!r}, expected {values[name]}, which {path} is made for, or nothing")
+    return lambda name: values[name] if name in values else context(name)
 
 
 def refuse_misspelt(context: Mapping[str, object]) -> None:

@@ -273,7 +273,49 @@ def test_right_run_says_what_is_declared_and_needs_neither_installation_nor_path
     assert {name: output["Value"] for name, output in template["Outputs"].items()} == {
         "DeclaredVms": "2",
         "VmIds": "vm-101, vm-102",
+        "AddedVms": {"Fn::GetAtt": ["EvsEntitlementsEnvabcde12345Cnctrabcde12345", "Added"]},
     }
+
+
+LOCK = {
+    "version": 1,
+    "environment_id": "env-abcde12345",
+    "connector_id": "cnctr-abcde12345",
+    "vms": [{"id": "vm-103", "name": "sql01"}, {"id": "vm-104", "name": "sql02"}],
+}
+
+
+def test_a_lock_says_environment_connector_and_vms(tmp_path: Path) -> None:
+    lock = tmp_path / "entitlements.lock.json"
+    lock.write_text(json.dumps(LOCK))
+    result = run(tmp_path, {"lockFile": str(lock)})
+    assert "2 VMs are declared for env-abcde12345 at cnctr-abcde12345: vm-103, vm-104" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"vmIds": "vm-101"}, "lockFile and vmIds: got both"),
+        ({"vmIdsFile": "vms.txt"}, "lockFile and vmIdsFile: got both"),
+        ({"environmentId": "env-fghij67890"}, "environmentId: got 'env-fghij67890', expected env-abcde12345"),
+    ],
+)
+def test_a_lock_beside_what_contradicts_it_is_one_line(tmp_path: Path, more: dict[str, str], said: str) -> None:
+    lock = tmp_path / "entitlements.lock.json"
+    lock.write_text(json.dumps(LOCK))
+    result = run(tmp_path, {"lockFile": str(lock), **more})
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_vm_of_a_lock_that_the_construct_cannot_take_is_named(tmp_path: Path) -> None:
+    lock = tmp_path / "entitlements.lock.json"
+    lock.write_text(json.dumps({**LOCK, "vms": [{"id": "i-0abc", "name": "sql01"}]}))
+    result = run(tmp_path, {"lockFile": str(lock)})
+    assert result.returncode == 1
+    assert "sql01" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_stack_names_no_account_or_region(tmp_path: Path) -> None:
