@@ -84,6 +84,11 @@ class Pace:
     #: A list of more pages than this (a count) has no end.
     most_pages: int = 3000
 
+    #: What is ours and was listed before is believed to be gone when looks do not show it for so long ...
+    absent_for: float = 8.0
+    #: ... and so many (a count) in a row.
+    absent_looks: int = 3
+
     # --- removing ------------------------------------------------------------------------------------------------
     #: A deletion that was refused is asked for again after so long.
     refused_retry: float = 3.0

@@ -20,7 +20,7 @@ from ..values import NO_VMS, VmIds
 from .context import Context
 from .mutation import Lost, NotSent, Refusal, Taken
 from .progress import Progress
-from .unsettled import Ours, may_be_created, may_land
+from .unsettled import Ours, called_since, may_be_created
 
 #: Words by which a refusal may mean that the VM is entitled already. EVS's wording is not documented. Where these miss
 #: it, a VM that the list does not show yet counts as refused.
@@ -180,6 +180,7 @@ class Entitling:
         """Tell whether VMs may be refused for an entitlement that the list does not show yet.
 
         It may be our own: a call for the VM, of this or another invocation, without an answer, or one that EVS took.
+        Where the words do not say so, that is believed for some seconds only.
         Where existing entitlements are to be adopted it may be anybody's, and the list shows it in a while.
         """
         context, now = self._context, self._context.clock.now()
@@ -187,9 +188,10 @@ class Entitling:
             return False
         context.fence.reload()
         state = context.fence.state
-        if not may_land(state, self._connector, now).isdisjoint(vm_ids):
-            return True
         is_already = _ALREADY.search(str(error)) is not None
+        recently = now - context.pace.others_for
+        if not called_since(state, self._connector, recently).isdisjoint(vm_ids):
+            return True
         if is_already and not may_be_created(state, self._connector, now).isdisjoint(vm_ids):
             return True
         if not self._adopts or not is_already:

@@ -75,10 +75,8 @@ class _Removal:
         self._settle_by = now + (until - now) * context.pace.settle
         self.left: dict[str, str] = {}
         self._rows: Rows = {}
-        #: VMs that the look before this one did not show.
-        self._missed: VmIds = NO_VMS
-        #: VMs that a look of this invocation has shown.
-        self._listed: VmIds = NO_VMS
+        #: VMs that the last looks did not show: since when, in epoch seconds, and how many looks.
+        self._missed: dict[str, tuple[float, int]] = {}
         self._not_before: dict[str, float] = {}
         #: Times of adoptions whose operation has certainly completed.
         self._completed: set[float] = set()
@@ -172,10 +170,17 @@ class _Removal:
         """Return the VMs that may be listed although this look has not found them.
 
         Rows go while a long list is read, and others move up; a list may lag. So of a VM for which EVS has taken no
-        deletion, only two looks in a row show that it is not there.
+        deletion, only some looks in a row, over some seconds, show that it is not there.
         """
-        before, self._missed = self._missed, absent
-        return absent - before - frozenset(asked)
+        pace, now = self._context.pace, self._context.clock.now()
+        self._missed = {vm_id: self._missed.get(vm_id, (now, 0)) for vm_id in absent}
+        self._missed = {vm_id: (since, looks + 1) for vm_id, (since, looks) in self._missed.items()}
+        doubted = {
+            vm_id
+            for vm_id, (since, looks) in self._missed.items()
+            if looks < pace.absent_looks or now - since < pace.absent_for
+        }
+        return frozenset(doubted - frozenset(asked))
 
     def _drop(self, vm_ids: VmIds) -> None:
         self._fence.disown(self._connector, vm_ids)

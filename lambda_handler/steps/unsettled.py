@@ -77,6 +77,12 @@ def may_land(state: State, connector: Connector, now: float) -> VmIds:
     return NO_VMS.union(*(call.vm_ids for call in calls if not call.taken and call.lands_by > now))
 
 
+def called_since(state: State, connector: Connector, moment: float) -> VmIds:
+    """Return the VMs for which a CreateEntitlement of ours left after a moment (epoch seconds)."""
+    calls = state.calls_at(connector, "CreateEntitlement")
+    return NO_VMS.union(*(call.vm_ids for call in calls if call.left_at > moment))
+
+
 def awaited_until(calls: Iterable[Call], others_for: float) -> float:
     """Return until when a VM that calls of ours concern is awaited before it is called for again, in epoch seconds.
 

@@ -30,7 +30,9 @@ def test_the_form_of_the_answer(stack):
     answer = delivery.answer()
     (put,) = delivery.puts
     assert put.headers["Content-Type"] == ""
-    assert set(answer) == {"Status", "PhysicalResourceId", "StackId", "RequestId", "LogicalResourceId", "Reason"}
+    names = {"Status", "PhysicalResourceId", "StackId", "RequestId", "LogicalResourceId", "Reason", "Data"}
+    assert set(answer) == names
+    assert answer["Data"] == {"Count": "1", "Added": "1"}
     for name in ("StackId", "RequestId", "LogicalResourceId"):
         assert answer[name] == delivery.event[name]
 

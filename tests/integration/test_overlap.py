@@ -122,18 +122,6 @@ def test_a_create_that_is_killed_anywhere_and_never_retried(stack, number, when)
     ledger_agrees(stack)
 
 
-def test_the_times_as_they_are(stack):
-    """Once without shortening: a call that was announced and never sent."""
-    stack.patch.clear()
-    killed = stack.deliver(stack.event("Create", ["vm-101"]), at=(5, "before", "SIGKILL"))
-    killed.invocation.wait()
-    stack.named["Windows"] = "made-up"
-    began = time.monotonic()
-    assert stack.delete("made-up", ["vm-101"])["Status"] == "SUCCESS"
-    assert 25 < time.monotonic() - began < 45
-    ledger_agrees(stack)
-
-
 @pytest.mark.parametrize("dated", [True, False])
 def test_a_request_first_delivered_after_a_newer_one_begins_nothing(stack, dated):
     late = stack.event("Update", ["vm-101", "vm-104"], physical_id="any") if dated else None

@@ -54,6 +54,7 @@ def test_a_lost_answer_and_a_list_that_lags_are_ridden_out(stack, refusals_name_
 
 
 def test_a_lost_answer_does_not_excuse_a_vm_that_is_refused(stack):
+    stack.patch["lost_lands_within"] = 20.0
     stack.evs.set(refuse_create={"vm-102": "not this one"})
     stack.evs.fault("close_before", operations=["CreateEntitlement"])
     answer = stack.create(["vm-101", "vm-102"])
@@ -151,6 +152,7 @@ def test_with_adopt_existing_a_vm_that_somebody_else_has_entitled_meanwhile_is_a
 
 
 def test_a_row_that_vanishes_while_it_is_awaited_is_created_again(stack):
+    stack.patch["list_lag"] = 5.0
     stack.evs.set(create_latency=600.0)
     delivery = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]))
     stack.wait_for("entitling 2 VMs")
@@ -237,7 +239,8 @@ def test_a_ledger_out_of_reach_fails_before_any_change(stack, database, request_
 
 
 def test_a_ledger_that_fails_halfway_loses_nothing(stack, database):
-    database.fail("PutItem", "InternalServerError", count=None, after=2)
+    for operation in ("PutItem", "UpdateItem"):
+        database.fail(operation, "InternalServerError", count=None, after=1)
     answer = stack.create(["vm-101"], service_timeout=25)
     assert answer["Status"] == "FAILED"
     assert stack.table in answer["Reason"]
