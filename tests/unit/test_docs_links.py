@@ -42,9 +42,8 @@ def wrong(page: Path) -> list[str]:
     for target in links(page):
         path, _, anchor = target.partition("#")
         file = (page.parent / path).resolve() if path else page
-        if not file.exists() or not file.is_relative_to(ROOT):
-            nowhere.append(target)
-        elif anchor and (file.suffix != ".md" or anchor not in anchors(file)):
+        is_there = file.exists() and file.is_relative_to(ROOT)
+        if not is_there or (anchor and (file.suffix != ".md" or anchor not in anchors(file))):
             nowhere.append(target)
     return nowhere
 
