@@ -65,10 +65,23 @@ class DeclaredSets:
         deleted = live.get(request.physical_id)
         if deleted is None or deleted.kept:
             return
-        is_replaced = any(not other.kept and other.sequence > deleted.sequence for other in live.values())
-        self._retains = not is_replaced and not self._context.stack.is_rolling_back()
+        self._retains = not self._is_replaced(live) and not self._context.stack.is_rolling_back()
         if self._retains:
             logger.warning("RemovalPolicy is RETAIN: %s stays entitled", request.physical_id)
+
+    def _is_replaced(self, live: dict[str, DeclaredSet]) -> bool:
+        """Tell whether the set that is deleted is a former one: CloudFormation names another id for the resource.
+
+        The ledger alone can't tell: the answer for a newer set may never have been heard, and a set that was taken up
+        again has lost its place in the order.
+        """
+        physical_id = self._request.physical_id
+        try:
+            return self._context.stack.physical_id_of(self._request.logical_id) not in (None, physical_id)
+        except Failure as failure:
+            logger.warning("%s", failure)
+        return any(not other.kept and other.sequence >= live[physical_id].sequence
+                   for other_id, other in live.items() if other_id != physical_id)  # fmt: skip
 
     def begin(self, state: State) -> State:
         """Take the fence, and declare or drop the set, in one write.
