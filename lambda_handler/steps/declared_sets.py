@@ -28,6 +28,8 @@ class DeclaredSets:
         self._request = context.request
         self._given = properties
         self._retains = False
+        #: Ids of sets that count as kept, and that CloudFormation has not shown to be none of its own.
+        self._kept: set[str] = set()
 
     @property
     def declared(self) -> Properties:
@@ -184,7 +186,7 @@ class DeclaredSets:
         retained = {
             physical_id: other
             for physical_id, other in state.sets.items()
-            if other.live and other.kept and other.connector == self.connector
+            if other.live and other.connector == self.connector and self._is_retained(physical_id, other)
         }
         for physical_id, other in retained.items():
             if physical_id != self.set_id:
@@ -205,16 +207,21 @@ class DeclaredSets:
         """Tell sets that were retained from those of answers that nobody waited for any more.
 
         Both were live when a Create came. Of the latter CloudFormation knows nothing, so they are dropped by the rules
-        for sets whose answer was lost; the former stay.
+        for sets whose answer was lost; the former stay. A Create or Update takes over from what was retained, under
+        whichever logical id, and from nothing else.
         """
         context = self._context
+        kept = {
+            physical_id: one
+            for physical_id, one in context.fence.state.sets.items()
+            if one.live and one.kept and self._is_concern(one)
+        }
         ignored = {
             physical_id
-            for physical_id, declared in context.fence.state.sets_of(self._request.logical_id, live=True).items()
-            if declared.kept
-            and not declared.retained
-            and context.stack.has_ignored(physical_id, declared.declared_at, context.clock.now())
+            for physical_id, one in kept.items()
+            if not one.retained and context.stack.has_ignored(physical_id, one.declared_at, context.clock.now())
         }
+        self._kept = kept.keys() - ignored
 
         def not_kept(state: State) -> State:
             for physical_id in ignored & state.sets.keys():
@@ -224,6 +231,18 @@ class DeclaredSets:
         if ignored:
             logger.warning("CloudFormation never took on what was answered as %s", ", ".join(sorted(ignored)))
             context.fence.write(not_kept)
+
+    def _is_concern(self, other: DeclaredSet) -> bool:
+        """Tell whether a set is one of this resource, or declares VMs that this resource is to declare."""
+        if other.logical_id == self._request.logical_id:
+            return True
+        if self._request.type == "Delete" or isinstance(self._given, Failure):
+            return False
+        return other.connector == self.connector and not other.vm_ids.isdisjoint(self.declared.vm_ids)
+
+    def _is_retained(self, physical_id: str, other: DeclaredSet) -> bool:
+        """Tell whether a set was retained: of one that has come to count as kept since, nobody knows yet."""
+        return other.kept and (other.retained or physical_id in self._kept)
 
     def find_out_retained_elsewhere(self) -> None:
         """Take over from sets of other logical ids that CloudFormation does not follow any more: they were retained.
@@ -267,6 +286,7 @@ class DeclaredSets:
                 state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
             return state
 
+        self._kept |= gone
         if gone:
             logger.warning("the stack does not have the resource of %s any more", ", ".join(sorted(gone)))
             context.fence.write(taken_over)
