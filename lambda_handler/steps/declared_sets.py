@@ -65,9 +65,12 @@ class DeclaredSets:
             return
         live = self._found(state).sets_of(request.logical_id, live=True)
         deleted = live.get(request.physical_id)
-        if deleted is None or deleted.kept:
+        if deleted is None or (deleted.kept and not deleted.retained):
             return
-        self._retains = not self._is_replaced(live) and not self._context.stack.is_rolling_back()
+        # CloudFormation sends a Delete that failed again. What the first one has kept stays kept.
+        self._retains = deleted.retained or (
+            not self._is_replaced(live) and not self._context.stack.is_rolling_back()
+        )
         if self._retains:
             logger.warning("RemovalPolicy is RETAIN: %s stays entitled", request.physical_id)
 
