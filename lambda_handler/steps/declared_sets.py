@@ -5,6 +5,7 @@ may ever name again, and where a Delete might have to keep what is entitled.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from ..cloudformation.physical_id import failed_request, is_set_id, set_id
 from ..cloudformation.properties import Properties
@@ -158,12 +159,10 @@ class DeclaredSets:
         physical_id = request.physical_id
         if physical_id in state.sets or physical_id in state.dropped or not is_set_id(physical_id):
             return state
-        given = request.old_properties if request.type == "Update" else request.properties
-        try:
-            proven = Properties.parse(given)
-        except Failure:
-            return state
-        if set_id(request.logical_id, proven.connector, proven.vm_ids) != physical_id:
+        # An Update names the set that it replaces. One back to that set has the failed one for old properties.
+        given = [request.old_properties, request.properties] if request.type == "Update" else [request.properties]
+        proven = next(filter(None, map(self._proven, given)), None)
+        if proven is None:
             return state
         logger.warning("the ledger did not know %s, which its properties prove: taken up again", physical_id)
         found = DeclaredSet(
@@ -171,6 +170,15 @@ class DeclaredSets:
         )
         state = state.declare(physical_id, found)
         return state.hold(proven.connector, state.holding(proven.connector).own(proven.vm_ids))
+
+    def _proven(self, given: dict[str, Any]) -> Properties | None:
+        """Return what properties declare, where that is what the PhysicalResourceId of the request stands for."""
+        try:
+            declared = Properties.parse(given)
+        except Failure:
+            return None
+        is_proven = set_id(self._request.logical_id, declared.connector, declared.vm_ids) == self._request.physical_id
+        return declared if is_proven else None
 
     # --- Create and Update -----------------------------------------------------------------------------------------
 
