@@ -69,9 +69,7 @@ class DeclaredSets:
         if deleted is None or (deleted.kept and not deleted.retained):
             return
         # CloudFormation sends a Delete that failed again. What the first one has kept stays kept.
-        self._retains = deleted.retained or (
-            not self._is_replaced(live) and not self._context.stack.is_rolling_back()
-        )
+        self._retains = deleted.retained or (not self._is_replaced(live) and not self._context.stack.is_rolling_back())
         if self._retains:
             logger.warning("RemovalPolicy is RETAIN: %s stays entitled", request.physical_id)
 
