@@ -167,7 +167,9 @@ class DeclaredSets:
             request.logical_id, proven.connector, proven.vm_ids, request.request_id, state.sequence, live=True
         )
         state = state.declare(physical_id, found)
-        return state.hold(proven.connector, state.holding(proven.connector).own(proven.vm_ids))
+        # It is no adoption either that another resource has made of them since the ledger was lost.
+        holding = state.holding(proven.connector).disown(proven.vm_ids).own(proven.vm_ids)
+        return state.hold(proven.connector, holding)
 
     def _proven(self, given: dict[str, Any]) -> Properties | None:
         """Return what properties declare, where that is what the PhysicalResourceId of the request stands for."""
