@@ -110,13 +110,12 @@ class Invocation:
         key = key_of(request.type, request.logical_id, request.physical_id)
         fence = Fence(table, clock, pace, key, request.request_id, before.answer_by)
         evs = Evs(clients, clock)
-        stack_until = min(before.answer_by, clock.now() + 90)
         return Context(
             request=request,
             fence=fence,
             listing=Listing(evs, self._retries["list"], clock, pace, before.look, before.not_found_since),
             mutations=Mutations(evs, fence, self._retries["change"], clock, pace),
-            stack=Stack(clients, self._retries["stack"], pace, request.stack_id, stack_until),
+            stack=Stack(clients, self._retries["stack"], clock, pace, request.stack_id, before.answer_by),
             clock=clock,
             pace=pace,
             began=before.began,

@@ -44,6 +44,8 @@ class Pace:
     #: A call that keeps failing is tried again for so long, and at this pace at the slowest.
     trouble_for: float = 300.0
     slowest_retry: float = 15.0
+    #: A question to CloudFormation is tried again for so long.
+    stack_for: float = 90.0
     #: A service that says that environment or connector does not exist is believed when it says so still after this.
     not_found_for: float = 8.0
     #: EVS may refuse to list what is being deleted. A removal tries again for so long.

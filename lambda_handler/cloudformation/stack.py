@@ -11,6 +11,7 @@ from typing import Any
 from ..aws.calls import AwsError, NotFound, Refused, call
 from ..aws.clients import Clients
 from ..aws.retries import Retries
+from ..clock import Clock
 from ..errors import Failure
 from ..log import logger
 from ..pace import Pace
@@ -32,10 +33,13 @@ class Stack:
     """The stack that a request belongs to.
 
     Args:
-        until: epoch seconds until which questions are tried again.
+        until: epoch seconds until which questions are tried again at the latest. Each is tried for `Pace.stack_for`.
     """
 
-    def __init__(self, clients: Clients, retries: Retries, pace: Pace, stack_id: str, until: float) -> None:
+    def __init__(
+        self, clients: Clients, retries: Retries, clock: Clock, pace: Pace, stack_id: str, until: float
+    ) -> None:
+        self._clock = clock
         self._pace = pace
         self._clients = clients
         self._retries = retries
@@ -184,8 +188,10 @@ class Stack:
             "DescribeStackResource": self._client.describe_stack_resource,
             "DescribeStackEvents": self._client.describe_stack_events,
         }[operation]
+        # From now on: a question that comes late in a long invocation is tried again as one that comes early.
+        until = min(self._until, self._clock.now() + self._pace.stack_for)
         return self._retries.through(
-            lambda: call(method, f"cloudformation:{operation}", StackName=stack_id, **parameters), self._until
+            lambda: call(method, f"cloudformation:{operation}", StackName=stack_id, **parameters), until
         )
 
 

@@ -99,8 +99,7 @@ class Convergence:
 
     def _entitle_or_undo(self, declared: Properties) -> Answer:
         try:
-            if self._request.type == "Create":
-                self._sets.find_out_kept()
+            self._sets.find_out_kept()
             self._sets.find_out_retained_elsewhere()
             if self._request.type == "Update" and self._sets.is_followed:
                 return self._succeed(declared, NO_VMS, 0)

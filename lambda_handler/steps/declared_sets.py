@@ -5,6 +5,7 @@ may ever name again, and where a Delete might have to keep what is entitled.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from ..cloudformation.physical_id import failed_request, is_set_id, set_id
 from ..cloudformation.properties import Properties
@@ -28,6 +29,8 @@ class DeclaredSets:
         self._request = context.request
         self._given = properties
         self._retains = False
+        #: Ids of sets that count as kept, and that CloudFormation has not shown to be none of its own.
+        self._kept: set[str] = set()
 
     @property
     def declared(self) -> Properties:
@@ -63,12 +66,26 @@ class DeclaredSets:
             return
         live = self._found(state).sets_of(request.logical_id, live=True)
         deleted = live.get(request.physical_id)
-        if deleted is None or deleted.kept:
+        if deleted is None or (deleted.kept and not deleted.retained):
             return
-        is_replaced = any(not other.kept and other.sequence > deleted.sequence for other in live.values())
-        self._retains = not is_replaced and not self._context.stack.is_rolling_back()
+        # CloudFormation sends a Delete that failed again. What the first one has kept stays kept.
+        self._retains = deleted.retained or (not self._is_replaced(live) and not self._context.stack.is_rolling_back())
         if self._retains:
             logger.warning("RemovalPolicy is RETAIN: %s stays entitled", request.physical_id)
+
+    def _is_replaced(self, live: dict[str, DeclaredSet]) -> bool:
+        """Tell whether the set that is deleted is a former one: CloudFormation names another id for the resource.
+
+        The ledger alone can't tell: the answer for a newer set may never have been heard, and a set that was taken up
+        again has lost its place in the order.
+        """
+        physical_id = self._request.physical_id
+        try:
+            return self._context.stack.physical_id_of(self._request.logical_id) not in (None, physical_id)
+        except Failure as failure:
+            logger.warning("%s", failure)
+        return any(not other.kept and other.sequence >= live[physical_id].sequence
+                   for other_id, other in live.items() if other_id != physical_id)  # fmt: skip
 
     def begin(self, state: State) -> State:
         """Take the fence, and declare or drop the set, in one write.
@@ -140,19 +157,28 @@ class DeclaredSets:
         physical_id = request.physical_id
         if physical_id in state.sets or physical_id in state.dropped or not is_set_id(physical_id):
             return state
-        given = request.old_properties if request.type == "Update" else request.properties
-        try:
-            proven = Properties.parse(given)
-        except Failure:
-            return state
-        if set_id(request.logical_id, proven.connector, proven.vm_ids) != physical_id:
+        # An Update names the set that it replaces. One back to that set has the failed one for old properties.
+        given = [request.old_properties, request.properties] if request.type == "Update" else [request.properties]
+        proven = next(filter(None, map(self._proven, given)), None)
+        if proven is None:
             return state
         logger.warning("the ledger did not know %s, which its properties prove: taken up again", physical_id)
         found = DeclaredSet(
             request.logical_id, proven.connector, proven.vm_ids, request.request_id, state.sequence, live=True
         )
         state = state.declare(physical_id, found)
-        return state.hold(proven.connector, state.holding(proven.connector).own(proven.vm_ids))
+        # It is no adoption either that another resource has made of them since the ledger was lost.
+        holding = state.holding(proven.connector).disown(proven.vm_ids).own(proven.vm_ids)
+        return state.hold(proven.connector, holding)
+
+    def _proven(self, given: dict[str, Any]) -> Properties | None:
+        """Return what properties declare, where that is what the PhysicalResourceId of the request stands for."""
+        try:
+            declared = Properties.parse(given)
+        except Failure:
+            return None
+        is_proven = set_id(self._request.logical_id, declared.connector, declared.vm_ids) == self._request.physical_id
+        return declared if is_proven else None
 
     # --- Create and Update -----------------------------------------------------------------------------------------
 
@@ -171,7 +197,7 @@ class DeclaredSets:
         retained = {
             physical_id: other
             for physical_id, other in state.sets.items()
-            if other.live and other.kept and other.connector == self.connector
+            if other.live and other.connector == self.connector and self._is_retained(physical_id, other)
         }
         for physical_id, other in retained.items():
             if physical_id != self.set_id:
@@ -192,16 +218,21 @@ class DeclaredSets:
         """Tell sets that were retained from those of answers that nobody waited for any more.
 
         Both were live when a Create came. Of the latter CloudFormation knows nothing, so they are dropped by the rules
-        for sets whose answer was lost; the former stay.
+        for sets whose answer was lost; the former stay. A Create or Update takes over from what was retained, under
+        whichever logical id, and from nothing else.
         """
         context = self._context
+        kept = {
+            physical_id: one
+            for physical_id, one in context.fence.state.sets.items()
+            if one.live and one.kept and self._is_concern(one)
+        }
         ignored = {
             physical_id
-            for physical_id, declared in context.fence.state.sets_of(self._request.logical_id, live=True).items()
-            if declared.kept
-            and not declared.retained
-            and context.stack.has_ignored(physical_id, declared.declared_at, context.clock.now())
+            for physical_id, one in kept.items()
+            if not one.retained and context.stack.has_ignored(physical_id, one.declared_at, context.clock.now())
         }
+        self._kept = kept.keys() - ignored
 
         def not_kept(state: State) -> State:
             for physical_id in ignored & state.sets.keys():
@@ -211,6 +242,18 @@ class DeclaredSets:
         if ignored:
             logger.warning("CloudFormation never took on what was answered as %s", ", ".join(sorted(ignored)))
             context.fence.write(not_kept)
+
+    def _is_concern(self, other: DeclaredSet) -> bool:
+        """Tell whether a set is one of this resource, or declares VMs that this resource is to declare."""
+        if other.logical_id == self._request.logical_id:
+            return True
+        if self._request.type == "Delete" or isinstance(self._given, Failure):
+            return False
+        return other.connector == self.connector and not other.vm_ids.isdisjoint(self.declared.vm_ids)
+
+    def _is_retained(self, physical_id: str, other: DeclaredSet) -> bool:
+        """Tell whether a set was retained: of one that has come to count as kept since, nobody knows yet."""
+        return other.kept and (other.retained or physical_id in self._kept)
 
     def find_out_retained_elsewhere(self) -> None:
         """Take over from sets of other logical ids that CloudFormation does not follow any more: they were retained.
@@ -254,6 +297,7 @@ class DeclaredSets:
                 state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
             return state
 
+        self._kept |= gone
         if gone:
             logger.warning("the stack does not have the resource of %s any more", ", ".join(sorted(gone)))
             context.fence.write(taken_over)

@@ -95,7 +95,9 @@ class Progress:
         """Count as failed what EVS says has failed."""
         for vm_id in required - self.failed.keys() - self.untried:
             row = self.rows.get(vm_id)
-            if row is not None and not row.is_entitled and not row.is_unsettled and not row.is_gone:
+            if row is None or row.is_entitled or row.is_unsettled or row.is_gone:
+                continue
+            if not self._is_adopted_as_it_is(vm_id, row):
                 self.failed[vm_id] = row.cause
 
     # --- questions -------------------------------------------------------------------------------------------------
@@ -105,8 +107,12 @@ class Progress:
         return frozenset(
             vm_id
             for vm_id in required - self.failed.keys() - self.untried
-            if (row := self.rows.get(vm_id)) is None or not row.is_entitled
+            if (row := self.rows.get(vm_id)) is None or not (row.is_entitled or self._is_adopted_as_it_is(vm_id, row))
         )
+
+    def _is_adopted_as_it_is(self, vm_id: str, row: Row) -> bool:
+        """Tell whether EVS has removed what is to be adopted: it gives that back by itself, so nobody waits for it."""
+        return vm_id in self.adopted and row.status is Status.ENTITLEMENT_REMOVED
 
     def unlisted(self, required: VmIds) -> VmIds:
         """Return the required VMs that only EVS's answers say to be entitled."""

@@ -20,7 +20,7 @@ from ..text import batches, some
 from ..values import NO_VMS, Connector, VmIds
 from .context import Context
 from .mutation import Lost, NotSent, Refusal, Taken
-from .unsettled import Ours, asked_at, may_be_created, may_be_deleted, may_land
+from .unsettled import Ours, asked_at, created_again, may_be_created, may_be_deleted, may_land
 
 #: Progress is logged every so many seconds.
 TELL_EVERY = 10.0
@@ -150,7 +150,7 @@ class _Removal:
             vm_id
             for vm_id, row in rows.items()
             if row.may_be_held and vm_id in asked and vm_id not in pending and row.began_after(asked[vm_id])
-        }
+        } - created_again(fence.state, connector, asked, rows)
         foreign = Ours(fence.state, connector).others_in(rows.values()) | renewed
         if foreign:
             logger.warning("left entitled, somebody else's: %s at %s", some(foreign, 100), connector)

@@ -4,7 +4,7 @@ Owns the rules by which a VM is taken for ours, or believed to hold nothing now 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..evs.rows import Row, Rows
 from ..ledger.records import Call
@@ -112,3 +112,18 @@ def asked_at(state: State, connector: Connector) -> dict[str, float]:
             for vm_id in call.vm_ids:
                 asked[vm_id] = max(asked.get(vm_id, 0.0), call.left_at)
     return asked
+
+
+def created_again(state: State, connector: Connector, asked: Mapping[str, float], rows: Rows) -> VmIds:
+    """Return the VMs that a CreateEntitlement of ours explains which left after EVS took a deletion of theirs.
+
+    Args:
+        asked: as `asked_at` returns it.
+        rows: one of each VM.
+    """
+    return frozenset(
+        vm_id
+        for call in state.calls_at(connector, "CreateEntitlement")
+        for vm_id in call.vm_ids & rows.keys()
+        if call.left_at > asked.get(vm_id, 0.0) and not rows[vm_id].began_before(call.left_at)
+    )

@@ -156,10 +156,18 @@ class Stack:
         evs = self.world.evs
         for one in self.believed.values():
             self.retained.get(one.where, set()).difference_update(one.vm_ids)
-            for vm_id in one.vm_ids if one.adopts else ():
+            for vm_id in one.vm_ids:
                 row = evs.held(one.where, vm_id)
-                if row is not None and row.maker != self.name:
+                if row is not None and row.maker != self.name and (one.adopts or self._has_adopted(one.where, vm_id)):
                     row.adopters.add(self.name)
+
+    def _has_adopted(self, where: Where, vm_id: str) -> bool:
+        """Tell whether another resource adopted a VM, though its answer may never have been heard.
+
+        Rolled back it would have been given back, and what relies on it now would have met a conflict.
+        """
+        adopting = [Declared.by(one.properties) for one in self.requests if one.type != "Delete" and one.bodies]
+        return any(one.adopts and one.where == where and vm_id in one.vm_ids for one in adopting)
 
     def issue(self, request: Request) -> None:
         """Let CloudFormation issue a request: it overtakes the one before it, unless both delete, each another id."""
