@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Settings of the shell that would lead Python, pytest or the CDK CLI elsewhere.
 unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS VIRTUAL_ENV CDK_OUTDIR NODE_OPTIONS
 
-.PHONY: help set-up demo demo-fleet test lint format local bench soak clean
+.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak clean
 .DEFAULT_GOAL := help
 
 help: ## Show this
@@ -27,7 +27,10 @@ demo: set-up ## See it work: the real cdk CLI against the local AWS, about 4 min
 demo-fleet: set-up ## See the command evs-entitlements: policy, resolve, deploy, check; about 2 minutes
 	@python -m demo.fleet
 
-test: set-up ## Run all tests, about 8 minutes
+test: set-up ## Run the tests, about 4 minutes
+	@python -m pytest -q -p tests.support.scheduling -n 5 -m "not long" $(ARGS)
+
+test-long: set-up ## Run all tests, also those that wait long in real processes: about 15 minutes
 	@python -m pytest -q -p tests.support.scheduling -n 5 $(ARGS)
 
 lint: set-up ## Check style and types

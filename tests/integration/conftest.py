@@ -1,12 +1,53 @@
-"""Fixtures of tests that drive the staged asset."""
+"""Fixtures of tests that drive the staged asset, and which of them wait too long for every run.
+
+The simulation shows in virtual time what most of these tests show in real processes. Those that wait long are marked
+`long`: `make test` leaves them out, `make test-long` runs them too.
+"""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from local_aws.inventory import healthy_inventory
 from tests.support.cloudformation import Stack
 from tests.support.database import Database
+
+HERE = Path(__file__).parent
+#: Files of which every test is long, and long tests of the others.
+LONG_FILES = frozenset(
+    {"test_declaring.py", "test_removal.py", "test_riding_out.py", "test_hard_histories.py", "test_lifecycle.py"}
+)
+LONG = {
+    "test_answer.py": ("test_the_answer_outlives_the_invocation",),
+    "test_outliving.py": ("",),
+    "test_overlap.py": ("",),
+}
+#: Of those, what only a real process shows is part of every run.
+SHORT = (
+    "test_creation_outlives_the_function",
+    "test_killed_anywhere_and_retried[5-before-Create]",
+    "test_killed_anywhere_and_retried[5-after-Create]",
+    "test_killed_anywhere_and_retried[0-after-Create]",
+    "test_killed_anywhere_and_retried[5-after-Delete]",
+    "test_a_create_that_is_stopped_anywhere_while_its_delete_runs[5-before]",
+    "test_an_update_that_is_stopped_anywhere_while_the_rollback_runs[5-after]",
+    "test_a_process_held_up_between_ledger_and_call_does_not_call_any_more",
+    "test_adopting_takes_over_without_a_call",
+    "test_batches_of_100_and_pages",
+    "test_delete_removes_the_set_and_nothing_else",
+    "test_access_denied_that_heals",
+    "test_throttled_with_a_time_to_wait",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the long tests of this folder."""
+    for item in items:
+        name = item.path.name
+        is_long = name in LONG_FILES or any(item.name.startswith(begin) for begin in LONG.get(name, ()))
+        if item.path.parent == HERE and is_long and not item.name.startswith(SHORT):
+            item.add_marker("long")
 
 
 @pytest.fixture

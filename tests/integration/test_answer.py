@@ -124,6 +124,7 @@ def test_no_secret_in_any_log_line_at_any_level(stack, level):
             assert secret not in text
         return delivery
 
+    stack.patch["lost_lands_within"] = 3.0
     created = check(stack.event("Create", ["vm-101"])).answer()
     check(stack.event("Update", ["vm-101", "vm-201"], physical_id=created["PhysicalResourceId"]))
     stack.evs.set(create_latency=16.0)

@@ -263,9 +263,7 @@ def test_an_update_back_proves_a_set_that_no_other_request_has_proved(world: Sce
 
 @pytest.mark.parametrize("what", ["environment", "connector"])
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_not_found_that_does_not_last_leaves_nothing(
-    world: Scene, stack: SceneStack, what: str, times: int
-) -> None:
+def test_a_not_found_that_does_not_last_leaves_nothing(world: Scene, stack: SceneStack, what: str, times: int) -> None:
     stack.declare(vms(1, 3))
     place = ENVIRONMENT if what == "environment" else HERE[1]
     for operation in ("ListVmEntitlements", "DeleteEntitlement"):
