@@ -4,6 +4,8 @@ Owns the pinned histories. Each scene is judged when its test ends: nothing left
 request answered once. So many a test asserts only what the judge does not know.
 """
 
+import itertools
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -263,9 +265,7 @@ def test_an_update_back_proves_a_set_that_no_other_request_has_proved(world: Sce
 
 @pytest.mark.parametrize("what", ["environment", "connector"])
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_not_found_that_does_not_last_leaves_nothing(
-    world: Scene, stack: SceneStack, what: str, times: int
-) -> None:
+def test_a_not_found_that_does_not_last_leaves_nothing(world: Scene, stack: SceneStack, what: str, times: int) -> None:
     stack.declare(vms(1, 3))
     place = ENVIRONMENT if what == "environment" else HERE[1]
     for operation in ("ListVmEntitlements", "DeleteEntitlement"):
@@ -527,7 +527,9 @@ def test_evs_refuses_everything_while_an_environment_is_being_deleted(
     assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
 
 
-def test_an_environment_that_goes_while_it_is_being_emptied(world: Scene, stack: SceneStack) -> None:
+def test_an_environment_that_goes_while_it_is_being_emptied(make_world: Make) -> None:
+    world = make_world(refusal="unnamed")
+    stack = world.new_stack()
     stack.declare(vms(1, 3))
     world.evs.stuck |= set(vms(1, 3))
 
@@ -543,8 +545,22 @@ def test_an_environment_that_goes_while_it_is_being_emptied(world: Scene, stack:
 # --- the ledger's form ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("attribute", ["Body", "Version", "Calls", "Claims"])
-@pytest.mark.parametrize("value", [{"B": b"garbage"}, {"S": "text"}, {"N": "x"}, {"M": {"one": {"N": "1"}}}, None])
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        *itertools.product(
+            ["Body", "Version", "Calls", "Claims"],
+            [{"B": b"garbage"}, {"S": "text"}, {"N": "x"}, {"M": {"one": {"N": "1"}}}],
+        ),
+        ("Body", None),
+        ("Version", None),
+        ("Body", {"B": zlib.compress(b"[]")}),
+        ("Body", {"B": zlib.compress(b'{"readableBy": 2, "form": 2}')}),
+        ("Body", {"B": zlib.compress(b'{"readableBy": 1}')}),
+        ("Body", {"B": zlib.compress(b'{"readableBy": "x"}')}),
+        ("Body", {"B": zlib.compress(b'{"readableBy": null}')}),
+    ],
+)
 @pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
 def test_a_damaged_ledger_is_told_in_words_and_changes_nothing(
     world: Scene, stack: SceneStack, attribute: str, value: dict[str, Any] | None, kind: str
