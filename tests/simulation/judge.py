@@ -77,8 +77,10 @@ class Judge:
             if row.maker != stack.name and stack.name not in row.adopters:
                 continue
             vm = (row.where, row.vm_id)
-            may_be_given_back = vm in stack.ambiguous or (
-                stack.is_unsure and (stack.name in row.adopters or vm in stack.ever_retained)
+            may_be_given_back = (
+                vm in stack.ambiguous
+                or stack.may_stay(*vm)
+                or (stack.is_unsure and (stack.name in row.adopters or vm in stack.ever_retained | stack.to_retain))
             )
             if row.vm_id not in stack.protected(row.where) and not stack.is_denied and not may_be_given_back:
                 whose = "made" if row.maker == stack.name else "adopted"
