@@ -82,6 +82,9 @@ class SimulatedPlatform:
         invocation.sleep(client.read_timeout if fate.silent else 2 * latency + late + 1e-6)
         if changes:
             world.evs.fly(parameters["vmIds"])
+            if fate.name != "throttled" and (fate.error is not None or fate.silent or late != fate.late):
+                lost = (invocation.request.stack.name, frozenset(parameters["vmIds"]), invocation.world.clock.now)
+                world.evs.lost.append(lost)
         invocation.step()
         if fate.error is not None:
             raise fate.error(operation)
