@@ -135,9 +135,10 @@ class DeclaredSets:
     def _begun_to_declare(self, state: State) -> State:
         request = self._request
         known = state.sets.get(self.set_id)
+        retains = self.declared.removal_policy == "RETAIN"
         if known is not None and known.live:
             # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
-            return state.declare(self.set_id, replace(known, sequence=state.sequence))
+            return state.declare(self.set_id, replace(known, sequence=state.sequence, retains=retains))
         declared = DeclaredSet(
             request.logical_id,
             self.connector,
@@ -145,6 +146,7 @@ class DeclaredSets:
             request.request_id,
             state.sequence,
             self._context.began,
+            retains=retains,
         )
         return state.declare(self.set_id, declared)
 
@@ -384,7 +386,9 @@ class DeclaredSets:
         if named in live:
             return set()
         if stack.is_being_deleted():
-            return set(live)
+            # A set that says RETAIN gets no Delete: CloudFormation skips it. Unless it has never taken the set on.
+            may_stay = set() if stack.is_rolling_back() else {key for key, value in live.items() if value.retains}
+            return set(live) - {key for key in may_stay if not stack.has_ignored(key, live[key].declared_at, now)}
         if named != request.physical_id:
             return set()
         found = context.fence.record.found or 0

@@ -44,10 +44,16 @@ class Judge:
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which was retained")
 
     def _is_undecidable(self, row: Row, by: str) -> bool:
-        """Tell whether another stack entitled a VM in the seconds in which a call of this one for it was lost."""
+        """Tell whether somebody else entitled a VM in the seconds in which a call of this one for it was lost.
+
+        A call whose refusal could not be written down, since the ledger was out of reach, is lost in its own second.
+        """
+        evs = self._world.evs
+        is_untold = "dynamodb" in self._world.trouble.outages
         row.is_undecidable = row.is_undecidable or any(
-            stack == by and row.vm_id in vm_ids and at - UNDECIDABLE <= row.began <= at + UNDECIDABLE
-            for stack, vm_ids, at in self._world.evs.lost
+            stack == by and row.vm_id in vm_ids and abs(at - row.began) <= within
+            for calls, within in ((evs.lost, UNDECIDABLE), (evs.called if is_untold else [], 1.0))
+            for stack, vm_ids, at in calls
         )
         return row.is_undecidable
 
