@@ -79,13 +79,22 @@ class DeclaredSets:
         The ledger alone can't tell: the answer for a newer set may never have been heard, and a set that was taken up
         again has lost its place in the order.
         """
-        physical_id = self._request.physical_id
+        physical_id, stack = self._request.physical_id, self._context.stack
+        newer = {
+            key: other
+            for key, other in live.items()
+            if key != physical_id and not other.kept and other.sequence >= live[physical_id].sequence
+        }
         try:
-            return self._context.stack.physical_id_of(self._request.logical_id) not in (None, physical_id)
+            named = stack.physical_id_of(self._request.logical_id)
         except Failure as failure:
             logger.warning("%s", failure)
-        return any(not other.kept and other.sequence >= live[physical_id].sequence
-                   for other_id, other in live.items() if other_id != physical_id)  # fmt: skip
+            return bool(newer)
+        if named is not None:
+            return named != physical_id
+        # The resource is gone, as one is that CloudFormation skips while it deletes a former id of it.
+        now = self._context.clock.now()
+        return any(not stack.has_ignored(key, other.declared_at, now) for key, other in newer.items())
 
     def begin(self, state: State) -> State:
         """Take the fence, and declare or drop the set, in one write.

@@ -593,3 +593,15 @@ def test_a_damaged_ledger_is_told_in_words_and_changes_nothing(
         del stack.model.resources["Web"]
     stack.delete()
     assert not world.entitled(THERE)
+
+
+@pytest.mark.parametrize("former_retains", [False, True])
+def test_a_stack_goes_with_a_retained_set_and_a_former_one(
+    world: Scene, stack: SceneStack, former_retains: bool
+) -> None:
+    """Rollback was off: the former set gets a Delete, the present one is skipped by its DeletionPolicy."""
+    stack.declare(["vm-1"], retain="attribute" if former_retains else "")
+    stack.declare(["vm-2"], retain="attribute", fails_after=20.0, fails_last=True, rolls_back=False)
+    world.run_for(100)
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", {"vm-2"})
