@@ -66,7 +66,7 @@ class LambdaPlatform:
         request = AWSRequest("PUT", url, {"Content-Type": "", "Content-Length": str(len(body))}, body)
         try:
             return int(connections.send(request.prepare()).status_code)
-        except (BotoCoreError, HTTPClientError, OSError) as error:
+        except (BotoCoreError, HTTPClientError, OSError, ValueError) as error:
             # Not its text: that carries the address.
             raise OSError(type(error).__name__) from None
         finally:

@@ -26,6 +26,10 @@ def take(state: State, call_id: str, vm_ids: VmIds, until: float) -> State:
     now_taken = replace(call, vm_ids=vm_ids, lands_by=call.left_at, until=until, taken=True)
     taken = replace(state, calls={**state.calls, call_id: now_taken})
     if call.operation == "CreateEntitlement":
+        holding = taken.holding(call.connector)
+        before = {vm_id for vm_id, adoption in holding.adopted.items() if adoption.at < call.left_at}
+        created = holding.unmark(vm_ids & before - call.renewed)
+        taken = taken.hold(call.connector, created) if created is not holding else taken
         return _without_deletions(taken, call.connector, dict.fromkeys(vm_ids, call.left_at))
     return _without_creations(taken, now_taken)
 

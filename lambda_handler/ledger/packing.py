@@ -67,6 +67,7 @@ def _packed_request(record: RequestRecord) -> dict[str, Any]:
         "answer": record.answer,
         "found": record.found,
         "handOversFailed": record.hand_overs_failed,
+        "isBack": record.is_back,
     }
 
 
@@ -212,6 +213,7 @@ def _unpacked_request(record: Mapping[str, Any]) -> RequestRecord:
         answer=record["answer"],
         found=record["found"],
         hand_overs_failed=record.get("handOversFailed", 0),
+        is_back=record.get("isBack", False),
     )
 
 

@@ -104,6 +104,12 @@ class Holding:
             return self
         return replace(self, adopted={**self.adopted, **dict.fromkeys(vm_ids, adoption)})
 
+    def unmark(self, vm_ids: VmIds) -> "Holding":
+        """Note that VMs are ours by a creation of our own, whatever was taken over before."""
+        if not vm_ids & self.adopted.keys():
+            return self
+        return replace(self, adopted={vm_id: one for vm_id, one in self.adopted.items() if vm_id not in vm_ids})
+
     def disown(self, vm_ids: VmIds) -> "Holding":
         """Forget VMs: they hold nothing of ours, or are given back."""
         if not vm_ids & self.owned and not vm_ids & self.adopted.keys():
@@ -127,6 +133,7 @@ class RequestRecord:
         answer: what CloudFormation is to be told. A redelivered request says the same again.
         found: the sequence that the set of its PhysicalResourceId had when it came. None where no set had that id.
         hand_overs_failed: how often a fresh invocation could not be started.
+        is_back: an Update with which CloudFormation goes back to the set that the resource still has.
     """
 
     type: RequestType
@@ -143,3 +150,4 @@ class RequestRecord:
     answer: dict[str, object] | None = None
     found: int | None = None
     hand_overs_failed: int = 0
+    is_back: bool = False

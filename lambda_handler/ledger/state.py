@@ -20,7 +20,7 @@ from .records import Call, DeclaredSet, Holding, Operation, RequestRecord, Reque
 REMEMBERED = 100
 #: How many PhysicalResourceIds the ledger remembers to have dropped. More than any stack replaces in one operation.
 DROPPED = 500
-#: In the order in which CloudFormation issues them within one second.
+#: In the order in which CloudFormation issues them within one second; an Update back comes after the Update.
 _ORDER: dict[str, int] = {"Create": 0, "Update": 1, "Delete": 2}
 
 
@@ -189,7 +189,11 @@ def _is_older(request: RequestRecord, other: RequestRecord) -> bool:
     """Tell whether CloudFormation issued a request before another one; by arrival where it does not say."""
     if request.issued is None or other.issued is None:
         return request.arrived < other.arrived
-    return (request.issued, _ORDER[request.type]) < (other.issued, _ORDER[other.type])
+    return (request.issued, _rank(request)) < (other.issued, _rank(other))
+
+
+def _rank(request: RequestRecord) -> tuple[int, bool]:
+    return _ORDER[request.type], request.is_back
 
 
 def is_at(call: Call, connector: Connector, operation: Operation) -> bool:

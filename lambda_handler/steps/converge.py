@@ -206,7 +206,7 @@ class Convergence:
 
         def live(state: State) -> State:
             adoption = Adoption(request.request_id, context.began)
-            state = state.hold(connector, state.holding(connector).adopt(adopt, adoption))
+            state = state.hold(connector, state.holding(connector).adopt(adopt - state.owned(connector), adoption))
             state = self._sets.made_live(state, adoption)
             return self._recorded(state, answer=answer.stored())
 

@@ -113,6 +113,7 @@ class DeclaredSets:
             sequence=0,
             answer_by=self._context.answer_by,
             arrived=self._context.began,
+            is_back=self._is_back(),
         )
         key = key_of(request.type, request.logical_id, request.physical_id)
         admitted = state.admit(record)
@@ -134,6 +135,17 @@ class DeclaredSets:
         if isinstance(self._given, Failure):
             return admitted.drop(overtaken)
         return self._begun_to_declare(admitted.drop(overtaken.keys() - {self.set_id}))
+
+    def _is_back(self) -> bool:
+        """Tell whether an Update goes back to the set that the resource still has, from one that it never came to."""
+        request = self._request
+        if request.type != "Update" or isinstance(self._given, Failure) or request.physical_id != self.set_id:
+            return False
+        try:
+            old = Properties.parse(request.old_properties)
+        except Failure:
+            return bool(request.old_properties)
+        return set_id(request.logical_id, old.connector, old.vm_ids) != request.physical_id
 
     def _begun_to_delete(self, state: State) -> State:
         found = state.sets.get(self._request.physical_id)
