@@ -22,7 +22,6 @@ from .errors import Failure, HandOver, LedgerGone, Overtaken
 from .evs.api import Evs
 from .evs.listing import Listing
 from .ledger.fence import Fence
-from .ledger.records import RequestRecord
 from .ledger.state import State, key_of
 from .ledger.table import LedgerTable
 from .log import logger
@@ -208,20 +207,17 @@ class Invocation:
         fence = self._steps.fence
         if fence.record.hand_overs_failed >= _MOST_HAND_OVERS_FAILED:
             return True
-        key = key_of(self._steps.request.type, self._steps.request.logical_id, self._steps.request.physical_id)
+        request = self._steps.request
+        key = key_of(request.type, request.logical_id, request.physical_id)
 
         def counted(state: State) -> State:
-            record: RequestRecord | None = state.requests.get(key)
-            if record is None or record.request_id != self._steps_request_id:
+            record = state.requests.get(key)
+            if record is None or record.request_id != request.request_id:
                 return state
             return state.record(key, hand_overs_failed=record.hand_overs_failed + 1)
 
         fence.withdraw(counted)
         raise RuntimeError("no fresh invocation could be started; Lambda tries this one again")
-
-    @property
-    def _steps_request_id(self) -> str:
-        return self._steps.request.request_id if self._steps else ""
 
     def _following(self, before: Continuation, more: HandOver) -> Continuation:
         steps = self._steps

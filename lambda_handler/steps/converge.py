@@ -9,32 +9,16 @@ from ..cloudformation.answer import Answer
 from ..cloudformation.physical_id import failed_id
 from ..cloudformation.properties import Properties
 from ..errors import Failure, Interruption, LedgerFailure, LedgerGone, Restart, unexpected
-from ..evs.listing import Look
-from ..evs.missing import explained
 from ..ledger.records import Adoption
 from ..ledger.state import State, key_of
 from ..log import logger
 from ..text import causes, clipped, count, some
 from ..values import NO_VMS, VmIds
 from .context import Context
-from .declared_sets import DeclaredSets
-from .entitle import Entitling
-from .plan import Plan, plan
-from .progress import Progress
+from .declare import Declaring
+from .former_sets import FormerSets
 from .remove import Left, remove_all
-from .unsettled import Ours
-from .wait import Waiting
 from .without_ledger import undo_without_ledger
-
-#: What a user is told where entitlements exist that this stack did not create.
-CONFLICT = (
-    "already entitled, and not by this stack: {vm_ids} at {connector}. Nothing was changed. To take these over, set "
-    "adopt_existing=True on the construct (-c adoptExisting=true for app.py, AdoptExisting in a template). Where "
-    "another stack declares them, first deploy that stack with removal_policy=RETAIN, then without its whole set at "
-    "this connector; otherwise it will remove them"
-)
-#: Between looks, while a deletion that is under way may still hit a VM of the set, in seconds.
-BUSY = 2.0
 
 
 class Convergence:
@@ -51,11 +35,8 @@ class Convergence:
         self._request = context.request
         self._given = properties
         self._log_stream = log_stream
-        self._sets = DeclaredSets(context, properties)
-        self._adopting: VmIds = NO_VMS
-        self._made: VmIds = NO_VMS
-        self._progress: Progress | None = None
-        self._waiting: Waiting | None = None
+        self._sets = FormerSets(context, properties)
+        self._declaring = Declaring(context)
 
     def answer(self) -> Answer:
         """Carry the request out.
@@ -103,13 +84,15 @@ class Convergence:
             self._sets.find_out_retained_elsewhere()
             if self._request.type == "Update" and self._sets.is_followed:
                 return self._succeed(declared, NO_VMS, 0)
-            progress, planned = self._entitle(declared)
+            progress, planned = self._declaring.entitle(declared)
             if not progress.missing(planned.required):
                 return self._succeed(declared, progress.adopted, len(planned.added))
             reason = f"{progress.report(planned.required)}. VMs that were entitled before are untouched"
         except LedgerGone as gone:
             # Nobody will ever know again what this invocation has made: it removes that itself.
-            return self.failed(f"{gone}{undo_without_ledger(self._context, self._sets.connector, self._made_so_far())}")
+            return self.failed(
+                f"{gone}{undo_without_ledger(self._context, self._sets.connector, self._declaring.made)}"
+            )
         except LedgerFailure as failure:
             # What is under way stays in the ledger; without it nothing may be undone.
             return self.failed(str(failure))
@@ -120,80 +103,9 @@ class Convergence:
             reason = unexpected(error)
         return self._fail(reason)
 
-    def _entitle(self, declared: Properties) -> tuple[Progress, Plan]:
-        context = self._context
-        self._made, self._waiting = self._made_so_far(), None
-        look, planned = self._planned(declared)
-        if planned.conflicts:
-            conflicts = [
-                f"{vm_id} ({row.word})" if row.status.name == "UNKNOWN" else vm_id
-                for vm_id, row in sorted(planned.conflicts.items(), key=lambda item: (len(item[0]), item[0]))
-            ]
-            raise Failure(CONFLICT.format(vm_ids=some(conflicts, sort=False), connector=declared.connector))
-        self._adopting = planned.adopt
-        state = self._fence.state
-        self._fence.confirm(declared.connector, Ours(state, declared.connector).shown(look.rows, declared.vm_ids))
-        rows = {vm_id: row for vm_id, row in look.rows.items() if vm_id in declared.vm_ids}
-        progress = Progress(rows, context.carried.failed, planned.awaited, planned.adopt)
-        self._progress = progress
-        if context.carried.called_for_all:
-            again = planned.create | planned.restore
-            progress.fail({vm_id: row.cause for vm_id in again if (row := rows.get(vm_id)) and not row.is_gone})
-        if planned.create:
-            logger.info("entitling %s at %s", count(len(planned.create)), declared.connector)
-        entitling = Entitling(context, declared, progress)
-        entitling.create(planned.create)
-        self._restore(entitling, progress, planned.restore - progress.failed.keys())
-        self._waiting = Waiting(
-            context, declared.connector, entitling, progress, adopts=declared.adopt_existing, last_page=look.last_page
-        )
-        self._waiting.wait(planned.required)
-        return progress, planned
-
-    def _restore(self, entitling: Entitling, progress: Progress, vm_ids: VmIds) -> None:
-        """Create again what was ours and got lost; that it can't be is no reason to fail."""
-        if not vm_ids:
-            return
-        logger.warning("entitling again: %s", some(vm_ids, 100))
-        try:
-            entitling.create(vm_ids, is_best_effort=True)
-        except LedgerFailure:
-            raise
-        except (Failure, AwsError) as error:
-            logger.warning("could not be entitled again: %s", error)
-        lost = {vm_id: progress.failed[vm_id] for vm_id in vm_ids & progress.failed.keys()}
-        if lost:
-            logger.warning("could not be entitled again: %s", causes(lost))
-
-    def _planned(self, declared: Properties) -> tuple[Look, Plan]:
-        """Look and plan; wait while a deletion that is under way may still hit a VM of the set."""
-        context, fence = self._context, self._fence
-        others_for = context.pace.others_for
-        while True:
-            try:
-                look = context.listing.look(declared.connector, context.until)
-            except AwsError as error:
-                raise explained(error, declared.connector) from error
-            planned = plan(declared, fence.state, look, others_for)
-            if planned.conflicts or planned.adopt:
-                # Another resource of this stack may have created them since the ledger was read: it says so before.
-                fence.reload()
-                planned = plan(declared, fence.state, look, others_for)
-            if not planned.busy or planned.conflicts:
-                return look, planned
-            if context.clock.now() >= context.work_by:
-                raise Failure(f"time is up: a removal of {some(planned.busy)} is still under way")
-            logger.info("a removal of %s is under way; waiting for it", some(planned.busy))
-            context.clock.pause(BUSY)
-            fence.reload()
-
-    def _made_so_far(self) -> VmIds:
-        """Return what this invocation has had made, or may have."""
-        return self._made | self._progress.made if self._progress else self._made
-
     def has_called_for_all(self) -> bool:
         """Tell whether every VM was called for, and so long ago that the list shows what became of the calls."""
-        return self._waiting is not None and self._waiting.has_lasted(self._context.pace.list_lag)
+        return self._declaring.has_called_for_all()
 
     def _succeed(self, declared: Properties, adopt: VmIds, added: int) -> Answer:
         """Make the set live, and answer with its id."""
@@ -221,9 +133,11 @@ class Convergence:
         """Note that the request is being undone, then undo it."""
         request = self._request
         logger.error("failed: %s", reason)
-        if self._adopting:
+        if self._declaring.adopting:
             # Nothing of them is in the ledger before the request succeeds.
-            logger.warning("given back, left entitled: %s, which this request was to adopt", some(self._adopting, 100))
+            logger.warning(
+                "given back, left entitled: %s, which this request was to adopt", some(self._declaring.adopting, 100)
+            )
 
         def failing(state: State) -> State:
             state = state.drop(state.sets_of(request.logical_id, live=False))

@@ -1,0 +1,162 @@
+"""Deletes entitlements at one connector, and deals with refusals.
+
+Owns DeleteEntitlement's batches. Before each call the ledger is asked once more, in the same write that announces the
+call, whether the VMs are still in no set, and whether what was adopted may be removed.
+"""
+
+from collections import deque
+
+from ..aws.calls import NotFound, Refused
+from ..evs.api import BATCH
+from ..evs.listing import Look
+from ..evs.rows import Rows, named_in
+from ..ledger.state import State
+from ..log import logger
+from ..text import batches
+from ..values import NO_VMS, Connector, VmIds
+from .context import Context
+from .mutation import Lost, NotSent, Refusal, Taken
+from .unsettled import asked_at, may_be_created, may_be_deleted, may_land
+
+#: So many refusals of one round that name no VM are narrowed down. More than that is no matter of single VMs.
+MOST_UNNAMED = 20
+
+Batch = tuple[str, ...]
+
+
+class Deletions:
+    """What is to be deleted at one connector, until a time in epoch seconds.
+
+    Attributes:
+        left: what can't be removed: VM id -> why.
+    """
+
+    def __init__(self, context: Context, connector: Connector, until: float) -> None:
+        self._context = context
+        self._fence = context.fence
+        self._connector = connector
+        self._where = (connector.environment_id, connector.connector_id)
+        self._until = until
+        now = context.clock.now()
+        self._settle_by = now + (until - now) * context.pace.settle
+        self.left: dict[str, str] = {}
+        #: The targets' rows, by the last look.
+        self._rows: Rows = {}
+        self._not_before: dict[str, float] = {}
+        #: Times of adoptions whose operation has certainly completed.
+        self._completed: set[float] = set()
+        self._unnamed = 0
+
+    def targets(self) -> VmIds:
+        """Return what is still to be removed."""
+        return self._fence.state.removable(self._connector) - self.left.keys()
+
+    def leave(self, vm_ids: dict[str, str]) -> None:
+        """Note what can't be removed: VM id -> why."""
+        self.left.update(vm_ids)
+
+    def drop(self, vm_ids: VmIds) -> None:
+        """Forget VMs: they hold nothing of ours any more."""
+        self._fence.disown(self._connector, vm_ids)
+
+    def delete(self, look: Look) -> None:
+        """Delete what is ready for it, by the rows of a look."""
+        waits_for_creation = look.began < self._settle_by
+        asked = asked_at(self._fence.state, self._connector)
+        # The list may show for a while what EVS has deleted. A second call could hit whoever entitles the VM next.
+        recent = {vm_id for vm_id, at in asked.items() if look.began - at < self._context.pace.list_lag}
+        # A creation without an answer could come after the deletion.
+        coming = may_land(self._fence.state, self._connector, look.began) if waits_for_creation else NO_VMS
+        ready = [
+            vm_id
+            for vm_id in self.targets() & self._rows.keys()
+            if vm_id not in recent
+            and vm_id not in coming
+            and self._not_before.get(vm_id, 0.0) <= look.began
+            and not (self._rows[vm_id].is_creating and waits_for_creation)
+        ]
+        queue = deque(batches(ready, BATCH))
+        self._unnamed = 0
+        while queue and self._context.clock.now() < self._until:
+            self._call(queue, look)
+
+    def _allowed(self, state: State) -> VmIds:
+        """Return the VMs that may be deleted, by the ledger as it is: in no set, and not adopted unless for certain."""
+        adopted = state.holding(self._connector).adopted
+        unjudged = {vm_id for vm_id, adoption in adopted.items() if adoption.at not in self._completed}
+        return state.removable(self._connector) - unjudged
+
+    def _call(self, queue: "deque[Batch]", look: Look) -> None:
+        mutations = self._context.mutations
+        window = [queue.popleft() for _ in range(min(len(queue), self._context.pace.announced_at_once))]
+        outcomes = mutations.run(
+            "DeleteEntitlement", self._connector, map(frozenset, window), {}, allowed=self._allowed
+        )
+        called = NO_VMS.union(*(vm_ids for vm_ids, _ in outcomes))
+        allowed = self._allowed(self._fence.state)
+        rest = [tuple(vm_id for vm_id in batch if vm_id in allowed and vm_id not in called) for batch in window]
+        queue.extendleft(reversed([batch for batch in rest if batch]))
+        for vm_ids, outcome in outcomes:
+            match outcome:
+                case Taken(rows):
+                    self._took(vm_ids, rows, look)
+                case NotSent(error):
+                    queue.extendleft(reversed(batches(vm_ids, BATCH)))
+                    if error is not None:
+                        mutations.retries.wait(error, self._until)
+                case Lost(error):
+                    mutations.retries.wait(error, self._until)
+                case Refusal(error):
+                    self._take_apart(error, batches(vm_ids, BATCH)[0], queue)
+
+    def _took(self, vm_ids: VmIds, answered: Rows, look: Look) -> None:
+        for vm_id in vm_ids:
+            self._context.carried.refused_since.pop(vm_id, None)
+        gone = frozenset(vm_id for vm_id, row in answered.items() if row.is_gone and vm_id in vm_ids)
+        if gone:
+            state, now = self._fence.state, self._context.clock.now()
+            pending = may_be_created(state, self._connector, look.began) | may_be_deleted(state, self._connector, now)
+            self._fence.forget(self._connector, gone - pending, now, state.claims)
+
+    # --- refusals --------------------------------------------------------------------------------------------------
+
+    def _take_apart(self, error: NotFound | Refused, batch: Batch, queue: "deque[Batch]") -> None:
+        """One VM of a batch is refused: the others still go."""
+        if isinstance(error, NotFound) and error.resource_id in self._where:
+            # Whether that is so, the next look says.
+            queue.clear()
+            return
+        guilty = named_in(error, batch)
+        limit = self._context.pace.refused_for if guilty else self._context.pace.refused_unnamed_for
+        cause = f"{error.code}: {error.message}"
+        if guilty:
+            self._refused(guilty, limit)
+            rest = [vm_id for vm_id in batch if vm_id not in guilty]
+            queue.extendleft(reversed(batches(rest, BATCH)))
+        elif len(batch) == 1 or self._unnamed >= MOST_UNNAMED:
+            self._refused(dict.fromkeys(batch, cause), limit)
+        else:
+            self._unnamed += 1
+            middle = len(batch) // 2
+            queue.extendleft([batch[middle:], batch[:middle]])
+
+    def _refused(self, guilty: dict[str, str], limit: float) -> None:
+        carried, now = self._context.carried, self._context.clock.now()
+        state = self._fence.state
+        pending = may_be_created(state, self._connector, now) | may_be_deleted(state, self._connector, now)
+        asked = asked_at(state, self._connector)
+        for vm_id, cause in guilty.items():
+            # As of the look before the call; if that has changed since, the next one tells.
+            row = self._rows.get(vm_id)
+            lasted = now - carried.refused_since.setdefault(vm_id, now)
+            self._not_before[vm_id] = now + self._context.pace.refused_retry
+            if row is None or row.is_creating or lasted <= limit:
+                continue
+            if row.may_be_held:
+                # The list may still show what EVS has deleted.
+                if now - asked.get(vm_id, 0.0) > self._context.pace.list_lag:
+                    self.left[vm_id] = cause
+            elif vm_id not in pending:
+                # Failed, or removed by EVS: there is nothing to pay for, and EVS will not have it deleted.
+                logger.warning("EVS refuses to delete %s, which is %s: %s", vm_id, row.word, cause)
+                self.drop(frozenset({vm_id}))
