@@ -194,7 +194,12 @@ class Fence:
                 return state  # the answer to this very write was lost
             return calls.announce(state, announced)
 
-        self.write(announce)
+        try:
+            self.write(announce)
+        except BaseException:
+            # Whether or not it was written: none of them leaves.
+            self.void(announced)
+            raise
         return announced
 
     def took(self, call_id: str, vm_ids: VmIds, until: float) -> None:

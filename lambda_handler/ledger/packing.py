@@ -71,7 +71,7 @@ def _packed_request(record: RequestRecord) -> dict[str, Any]:
 
 
 def _packed_set(declared: DeclaredSet) -> dict[str, Any]:
-    return {
+    document = {
         "logicalId": declared.logical_id,
         "connector": str(declared.connector),
         "vmIds": packed_ids(declared.vm_ids),
@@ -82,6 +82,9 @@ def _packed_set(declared: DeclaredSet) -> dict[str, Any]:
         "kept": declared.kept,
         "retained": declared.retained,
     }
+    if declared.retains:
+        document["retains"] = True
+    return document
 
 
 def _packed_holding(holding: Holding) -> dict[str, Any]:
@@ -223,6 +226,7 @@ def _unpacked_set(declared: Mapping[str, Any]) -> DeclaredSet:
         live=declared["live"],
         kept=declared["kept"],
         retained=declared.get("retained", False),
+        retains=declared.get("retains", False),
     )
 
 

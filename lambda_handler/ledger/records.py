@@ -23,6 +23,7 @@ class DeclaredSet:
         kept: the set is live, and CloudFormation does not follow it any more: its resource was retained. A set that a
             later Create of the same logical id finds live counts as kept until CloudFormation's events say otherwise.
         retained: the set is kept for certain: its Delete came with RemovalPolicy RETAIN.
+        retains: its properties say RETAIN.
         sequence: when it was declared, or last confirmed by an Update, in the order of requests.
         declared_at: when it was declared, in epoch seconds.
     """
@@ -36,6 +37,7 @@ class DeclaredSet:
     live: bool = False
     kept: bool = False
     retained: bool = False
+    retains: bool = False
 
 
 @dataclass(frozen=True)

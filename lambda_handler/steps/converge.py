@@ -175,7 +175,7 @@ class Convergence:
             except AwsError as error:
                 raise explained(error, declared.connector) from error
             planned = plan(declared, fence.state, look, others_for)
-            if planned.conflicts:
+            if planned.conflicts or planned.adopt:
                 # Another resource of this stack may have created them since the ledger was read: it says so before.
                 fence.reload()
                 planned = plan(declared, fence.state, look, others_for)

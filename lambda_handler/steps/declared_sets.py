@@ -79,13 +79,22 @@ class DeclaredSets:
         The ledger alone can't tell: the answer for a newer set may never have been heard, and a set that was taken up
         again has lost its place in the order.
         """
-        physical_id = self._request.physical_id
+        physical_id, stack = self._request.physical_id, self._context.stack
+        newer = {
+            key: other
+            for key, other in live.items()
+            if key != physical_id and not other.kept and other.sequence >= live[physical_id].sequence
+        }
         try:
-            return self._context.stack.physical_id_of(self._request.logical_id) not in (None, physical_id)
+            named = stack.physical_id_of(self._request.logical_id)
         except Failure as failure:
             logger.warning("%s", failure)
-        return any(not other.kept and other.sequence >= live[physical_id].sequence
-                   for other_id, other in live.items() if other_id != physical_id)  # fmt: skip
+            return bool(newer)
+        if named is not None:
+            return named != physical_id
+        # The resource is gone, as one is that CloudFormation skips while it deletes a former id of it.
+        now = self._context.clock.now()
+        return any(not stack.has_ignored(key, other.declared_at, now) for key, other in newer.items())
 
     def begin(self, state: State) -> State:
         """Take the fence, and declare or drop the set, in one write.
@@ -135,9 +144,10 @@ class DeclaredSets:
     def _begun_to_declare(self, state: State) -> State:
         request = self._request
         known = state.sets.get(self.set_id)
+        retains = self.declared.removal_policy == "RETAIN"
         if known is not None and known.live:
             # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
-            return state.declare(self.set_id, replace(known, sequence=state.sequence))
+            return state.declare(self.set_id, replace(known, sequence=state.sequence, retains=retains))
         declared = DeclaredSet(
             request.logical_id,
             self.connector,
@@ -145,6 +155,7 @@ class DeclaredSets:
             request.request_id,
             state.sequence,
             self._context.began,
+            retains=retains,
         )
         return state.declare(self.set_id, declared)
 
@@ -384,7 +395,9 @@ class DeclaredSets:
         if named in live:
             return set()
         if stack.is_being_deleted():
-            return set(live)
+            # A set that says RETAIN gets no Delete: CloudFormation skips it. Unless it has never taken the set on.
+            may_stay = set() if stack.is_rolling_back() else {key for key, value in live.items() if value.retains}
+            return set(live) - {key for key in may_stay if not stack.has_ignored(key, live[key].declared_at, now)}
         if named != request.physical_id:
             return set()
         found = context.fence.record.found or 0

@@ -40,6 +40,10 @@ class Evs:
         self.on_deletion: Callable[[Row, str], None] = lambda row, by: None
         self.in_air: dict[str, float] = {}
         self.touched_by_hand: dict[str, float] = {}
+        #: Calls whose answer was lost: stack, VMs, when that was known.
+        self.lost: list[tuple[str, frozenset[str], float]] = []
+        #: All calls that change something, likewise.
+        self.called: list[tuple[str, frozenset[str], float]] = []
         self.unknown_status: dict[str, str] = {}
         self.outage_since: float | None = None
         self._numbers = 0

@@ -6,6 +6,7 @@ Owns the violations of a history. Each is judged by the truth that the models ke
 from typing import TYPE_CHECKING, Any
 
 from .declared import Declared
+from .evs import UNDECIDABLE
 from .expectation import allowed
 from .requests import UNANSWERED, Request
 from .rows import BY_HAND, Row
@@ -34,13 +35,27 @@ class Judge:
         """Judge a deletion that EVS takes."""
         if not row.is_held:
             return
-        if row.maker != by and by not in row.adopters:
+        if row.maker != by and by not in row.adopters and not self._is_undecidable(row, by):
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which {row.maker} made")
         stack = self._world.stacks[by]
         if row.vm_id in stack.declared(row.where):
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which it declares")
         elif row.vm_id in stack.retained.get(row.where, set()) and (row.where, row.vm_id) not in stack.ambiguous:
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which was retained")
+
+    def _is_undecidable(self, row: Row, by: str) -> bool:
+        """Tell whether somebody else entitled a VM in the seconds in which a call of this one for it was lost.
+
+        A call whose refusal could not be written down, since the ledger was out of reach, is lost in its own second.
+        """
+        evs = self._world.evs
+        is_untold = "dynamodb" in self._world.trouble.outages
+        row.is_undecidable = row.is_undecidable or any(
+            stack == by and row.vm_id in vm_ids and abs(at - row.began) <= within
+            for calls, within in ((evs.lost, UNDECIDABLE), (evs.called if is_untold else [], 1.0))
+            for stack, vm_ids, at in calls
+        )
+        return row.is_undecidable
 
     def answered(self, request: Request, answer: dict[str, Any]) -> None:
         """Judge an answer that CloudFormation reads."""
@@ -77,8 +92,10 @@ class Judge:
             if row.maker != stack.name and stack.name not in row.adopters:
                 continue
             vm = (row.where, row.vm_id)
-            may_be_given_back = vm in stack.ambiguous or (
-                stack.is_unsure and (stack.name in row.adopters or vm in stack.ever_retained)
+            may_be_given_back = (
+                vm in stack.ambiguous
+                or stack.may_stay(*vm)
+                or (stack.is_unsure and (stack.name in row.adopters or vm in stack.ever_retained | stack.to_retain))
             )
             if row.vm_id not in stack.protected(row.where) and not stack.is_denied and not may_be_given_back:
                 whose = "made" if row.maker == stack.name else "adopted"
@@ -91,7 +108,7 @@ class Judge:
     def _is_lost(self, stack: Stack, declared: Declared, vm_id: str) -> None:
         rows = [row for row in self._world.evs.history if row.where == declared.where and row.vm_id == vm_id]
         last = rows[-1] if rows else None
-        if last is None or last.ended_by not in (BY_HAND, ""):
+        if last is None or (last.ended_by not in (BY_HAND, "") and not last.is_undecidable):
             self.violation(f"{stack.name} declares {vm_id}, and it is not entitled")
 
     def end(self) -> None:

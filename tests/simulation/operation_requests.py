@@ -123,6 +123,7 @@ class Requests:
                 outcomes.append(True)
                 return
             stack.note(resource, physical_id, "DELETE_FAILED")
+        stack.skip(properties)
         if is_whole:
             resource.status = "DELETE_FAILED"
             if tries == TRIES and stack.resources.get(logical_id) is resource:

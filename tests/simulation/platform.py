@@ -82,6 +82,10 @@ class SimulatedPlatform:
         invocation.sleep(client.read_timeout if fate.silent else 2 * latency + late + 1e-6)
         if changes:
             world.evs.fly(parameters["vmIds"])
+            called = (invocation.request.stack.name, frozenset(parameters["vmIds"]), world.clock.now)
+            world.evs.called.append(called)
+            if fate.name != "throttled" and (fate.error is not None or fate.silent or late != fate.late):
+                world.evs.lost.append(called)
         invocation.step()
         if fate.error is not None:
             raise fate.error(operation)

@@ -45,6 +45,8 @@ class Row:
     is_over: bool = False
     ended_by: str = ""
     deletion_accepted: bool = False
+    #: Nobody can tell whose it is: see docs/limits.md.
+    is_undecidable: bool = False
 
     @property
     def status(self) -> str:

@@ -89,6 +89,9 @@ class Stack:
         self.ambiguous: set[tuple[Where, str]] = set()
         self.ever_retained: set[tuple[Where, str]] = set()
         self.has_lost_ledger = False
+        #: What a Delete that was skipped has left: VM -> how many requests there were then. The next one makes up for
+        #: it; where none comes, or CloudFormation could not be asked, it stays.
+        self.skipped: dict[tuple[Where, str], int] = {}
         #: Operations that have begun, and those of them that are under way.
         self.operations = 0
         self.under_way = 0
@@ -134,6 +137,24 @@ class Stack:
         """Note VMs of which nobody has said whether they stay."""
         one = Declared.by(properties)
         self.ambiguous |= {(one.where, vm_id) for vm_id in one.vm_ids}
+
+    def skip(self, properties: Properties) -> None:
+        """Note that what a set declares may stay: its Delete failed, and is not tried again."""
+        one = Declared.by(properties)
+        self.skipped |= {(one.where, vm_id): len(self.requests) for vm_id in one.vm_ids}
+
+    def may_stay(self, where: Where, vm_id: str) -> bool:
+        """Tell whether a skipped Delete has left a VM, and nothing has come since that could have removed it."""
+        number = self.skipped.get((where, vm_id))
+        return number is not None and (self.is_unsure or len(self.requests) <= number)
+
+    @property
+    def to_retain(self) -> set[tuple[Where, str]]:
+        """VMs that any request has declared with RemovalPolicy RETAIN."""
+        declared = [
+            Declared.by(one.properties) for one in self.requests if one.properties.get("RemovalPolicy") == "RETAIN"
+        ]
+        return {(one.where, vm_id) for one in declared for vm_id in one.vm_ids}
 
     def keep_and_delete(self, doomed: Iterable[Properties]) -> None:
         """Note VMs that are retained and deleted by one operation: whether they stay, nobody has said."""

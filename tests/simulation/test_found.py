@@ -4,6 +4,8 @@ Owns the pinned histories. Each scene is judged when its test ends: nothing left
 request answered once. So many a test asserts only what the judge does not know.
 """
 
+import itertools
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -525,7 +527,9 @@ def test_evs_refuses_everything_while_an_environment_is_being_deleted(
     assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
 
 
-def test_an_environment_that_goes_while_it_is_being_emptied(world: Scene, stack: SceneStack) -> None:
+def test_an_environment_that_goes_while_it_is_being_emptied(make_world: Make) -> None:
+    world = make_world(refusal="unnamed")
+    stack = world.new_stack()
     stack.declare(vms(1, 3))
     world.evs.stuck |= set(vms(1, 3))
 
@@ -541,8 +545,22 @@ def test_an_environment_that_goes_while_it_is_being_emptied(world: Scene, stack:
 # --- the ledger's form ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("attribute", ["Body", "Version", "Calls", "Claims"])
-@pytest.mark.parametrize("value", [{"B": b"garbage"}, {"S": "text"}, {"N": "x"}, {"M": {"one": {"N": "1"}}}, None])
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        *itertools.product(
+            ["Body", "Version", "Calls", "Claims"],
+            [{"B": b"garbage"}, {"S": "text"}, {"N": "x"}, {"M": {"one": {"N": "1"}}}],
+        ),
+        ("Body", None),
+        ("Version", None),
+        ("Body", {"B": zlib.compress(b"[]")}),
+        ("Body", {"B": zlib.compress(b'{"readableBy": 2, "form": 2}')}),
+        ("Body", {"B": zlib.compress(b'{"readableBy": 1}')}),
+        ("Body", {"B": zlib.compress(b'{"readableBy": "x"}')}),
+        ("Body", {"B": zlib.compress(b'{"readableBy": null}')}),
+    ],
+)
 @pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
 def test_a_damaged_ledger_is_told_in_words_and_changes_nothing(
     world: Scene, stack: SceneStack, attribute: str, value: dict[str, Any] | None, kind: str
@@ -575,3 +593,15 @@ def test_a_damaged_ledger_is_told_in_words_and_changes_nothing(
         del stack.model.resources["Web"]
     stack.delete()
     assert not world.entitled(THERE)
+
+
+@pytest.mark.parametrize("former_retains", [False, True])
+def test_a_stack_goes_with_a_retained_set_and_a_former_one(
+    world: Scene, stack: SceneStack, former_retains: bool
+) -> None:
+    """Rollback was off: the former set gets a Delete, the present one is skipped by its DeletionPolicy."""
+    stack.declare(["vm-1"], retain="attribute" if former_retains else "")
+    stack.declare(["vm-2"], retain="attribute", fails_after=20.0, fails_last=True, rolls_back=False)
+    world.run_for(100)
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", {"vm-2"})

@@ -73,6 +73,7 @@ class World:
         """Make a stack that does not exist yet: its first operation creates it."""
         name = name or f"stack-{len(self.stacks) + 1}"
         stack = self.stacks[name] = Stack(self, name, nested=nested, function_timeout=function_timeout)
+        stack.is_unsure = self.trouble.outages.get("cloudformation", (0.0, 0.0))[1] > self.clock.now
         return stack
 
     def issue(self, request: Request) -> None:
