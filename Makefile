@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Settings of the shell that would lead Python, pytest or the CDK CLI elsewhere.
 unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS VIRTUAL_ENV CDK_OUTDIR NODE_OPTIONS
 
-.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak clean
+.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak mutations clean
 .DEFAULT_GOAL := help
 
 help: ## Show this
@@ -53,6 +53,9 @@ bench: set-up ## Measure: cold start, memory, thousands of VMs
 soak: set-up ## Random histories with faults in virtual time: HISTORIES (10000), SECONDS or SEED
 	@python -m tests.soak $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SEED),--seed $(SEED))
+
+mutations: set-up ## Change one line of the handler at a time: each change has to fail the fast tests
+	@python tools/mutations.py $(ARGS)
 
 clean: ## Remove all that was set up or built
 	@rm -rf .venv .local node_modules cdk.out* dist
