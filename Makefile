@@ -38,6 +38,7 @@ lint: set-up ## Check style and types
 	@ruff format --quiet --check .
 	@mypy --no-error-summary constructs/evs_entitlements fleet/evs_fleet lambda_handler local_aws demo tools app.py \
 		$(wildcard benchmarks)
+	@lint-imports > .local/imports.log || { cat .local/imports.log; exit 1; }
 	@echo "lint: nothing found"
 
 format: set-up ## Let ruff put style right where it can
