@@ -1,7 +1,8 @@
-"""Entry point of ``python -m demo``: runs the demo and stops everything that it started, whatever happens."""
+"""Entry point of ``python -m demo [--all]``: runs the demo and stops all that it started, whatever happens."""
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import signal
 import sys
@@ -10,10 +11,11 @@ from types import FrameType
 
 from rich.console import Console
 
-from demo.cdk import CdkTimeoutError
+import demo
 from demo.steps import Demo, UnexpectedError
 from local_aws import LocalAws, Settings
 from local_aws.instances import DIRECTORY
+from testing.cdk import CdkTimeoutError
 
 #: Seconds until an entitlement is CREATED: long enough to see the function wait.
 CREATE_LATENCY = 2.0
@@ -21,6 +23,9 @@ CREATE_LATENCY = 2.0
 
 def main() -> int:
     """Run the demo; return 0 when everything was as it should be."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=demo.__doc__)
+    parser.add_argument("--all", action="store_true", help="a missing permission too, which takes 90 s more")
+    arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     # A shell starts what it runs in the background with this one ignored.
@@ -32,7 +37,7 @@ def main() -> int:
         console.print("Starting the local AWS: CloudFormation, Lambda, IAM and others, and Amazon EVS.")
         with LocalAws(settings=Settings(create_latency=CREATE_LATENCY)) as aws:
             directory = DIRECTORY / f"{aws.name}-cdk"
-            Demo(aws, directory, console).run()
+            Demo(aws, directory, console, everything=arguments.all).run()
     except (UnexpectedError, CdkTimeoutError) as error:
         console.print(f"\n[red]Not as it should be:[/] {error}", highlight=False, markup=True)
         return 1

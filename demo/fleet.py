@@ -24,14 +24,14 @@ from types import FrameType
 from rich.console import Console
 from rich.markup import escape
 
-from demo.cdk import PROJECT, Cdk, CdkTimeoutError, Done
 from demo.fleet_app import STACK_NAME
-from demo.observed import changing_calls, stack_status
 from demo.steps import CONNECTOR, ENVIRONMENT, UnexpectedError
 from evs_entitlements import EntitlementLock
 from evs_fleet.guests import id_of_name
 from local_aws import Inventory, LocalAws, Settings
 from local_aws.instances import DIRECTORY
+from testing.cdk import PROJECT, Cdk, CdkTimeoutError, Done
+from testing.observed import changing_calls, stack_status
 
 #: Entitled in the console before anybody had heard of this project.
 BY_HAND = ["vm-101", "vm-102"]

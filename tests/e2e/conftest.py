@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from demo.cdk import LIMIT, Cdk, Done
-from demo.observed import stack_status
 from local_aws import LocalAws, Settings
 from local_aws.evs_api import EvsControl
+from testing.cdk import LIMIT, Cdk, Done
+from testing.observed import stack_status
 from tests.e2e.stacks import CONNECTOR, ENVIRONMENT, Variant
 
 _numbers = itertools.count(1)

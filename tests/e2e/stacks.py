@@ -1,21 +1,25 @@
 """Stacks that the end-to-end tests deploy: synthesized here, deployed by the real CLI."""
 
 import json
+import re
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from aws_cdk import App, CfnResource, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 
-from demo.cdk import PROJECT
-from evs_entitlements import WindowsServerEntitlements
+from evs_entitlements import WindowsServerEntitlements, lambda_code
+from testing.cdk import PROJECT
 
 ENVIRONMENT, CONNECTOR = "env-abcde12345", "cnctr-abcde12345"
 OTHER_CONNECTOR = "cnctr-fghij67890"
+_PACE = "lambda_handler/pace.py"
+_staged_files = lambda_code.staged_files
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,9 @@ class Variant:
         Of the function, in seconds.
     forbidden
         Actions that are taken out of every policy.
+    denied_for
+        Seconds for which the function rides out AccessDenied. IAM here knows a policy at once, so it is less than the
+        shipped function's.
     """
 
     name: str
@@ -44,9 +51,14 @@ class Variant:
     neighbour: str | None = None
     function_timeout: int | None = None
     forbidden: Collection[str] = ()
+    denied_for: float = 15.0
 
     def synthesize(self, directory: Path) -> str:
         """Write a cloud assembly, and return its folder."""
+        with mock.patch.object(lambda_code, "staged_files", self._staged_files):
+            return self._synthesize(directory)
+
+    def _synthesize(self, directory: Path) -> str:
         context = json.loads((PROJECT / "cdk.json").read_text())["context"]
         app = App(outdir=tempfile.mkdtemp(prefix=f"{self.name}-", dir=directory), context=context)
         stack = Stack(app, self.name)
@@ -69,6 +81,12 @@ class Variant:
                 neighbour.node.add_dependency(entitlements)
         self._override(stack)
         return app.synth().directory
+
+    def _staged_files(self) -> dict[str, bytes]:
+        files = _staged_files()
+        pace, count = re.subn(r"(denied_for: float = )[\d.]+", rf"\g<1>{self.denied_for}", files[_PACE].decode())
+        assert count == 1
+        return {**files, _PACE: pace.encode()}
 
     def _override(self, stack: Stack) -> None:
         for child in stack.node.find_all():

@@ -1,8 +1,8 @@
 """The app as a user deploys it: the real CLI and app.py, through a whole life."""
 
 from app_context import default_stack_name
-from demo.cdk import Done
-from demo.observed import changing_calls, failures, stack_status
+from testing.cdk import Done
+from testing.observed import changing_calls, failures, stack_status
 from tests.e2e.conftest import CONTEXT, Cloud
 from tests.e2e.stacks import ENVIRONMENT
 
@@ -43,7 +43,7 @@ def test_deploy_update_failing_update_destroy(cloud: Cloud) -> None:
     assert cloud.held() == ["vm-101", "vm-103"]
     assert changing_calls(cloud.aws, ["vm-101", "vm-103"], since=done.began) == []
 
-    done = cdk(cloud, "destroy", "vm-101", "vm-103")
+    done = cloud.cdk("destroy", app=done.assembly)
     assert done.exit_code == 0, done.output
     assert cloud.evs.rows() == []
     assert stack_status(cloud.aws, NAME) == "GONE"
@@ -53,14 +53,14 @@ def test_deploy_update_failing_update_destroy(cloud: Cloud) -> None:
 
 def test_a_second_environment_is_a_second_stack_and_takes_nothing_away(cloud: Cloud) -> None:
     other = ("-c", "environmentId=env-zyxwv98765", "-c", "connectorId=cnctr-zyxwv98765", "-c", "timeoutMinutes=2")
-    done = cdk(cloud, "deploy", "vm-101")
-    assert done.exit_code == 0, done.output
-    done = cloud.cdk("deploy", *other, "-c", "vmIds=vm-401")
-    assert done.exit_code == 0, done.output
+    first = cdk(cloud, "deploy", "vm-101")
+    assert first.exit_code == 0, first.output
+    second = cloud.cdk("deploy", *other, "-c", "vmIds=vm-401")
+    assert second.exit_code == 0, second.output
     assert cloud.held() == ["vm-101"]
     assert cloud.evs.held("env-zyxwv98765", "cnctr-zyxwv98765") == ["vm-401"]
-    for values in ((*CONTEXT, "-c", "vmIds=vm-101"), (*other, "-c", "vmIds=vm-401")):
-        done = cloud.cdk("destroy", *values)
+    for deployed in (first, second):
+        done = cloud.cdk("destroy", app=deployed.assembly)
         assert done.exit_code == 0, done.output
     assert cloud.evs.rows() == []
 

@@ -1,6 +1,6 @@
 """Deployments that fail: what was entitled stays so, what was not is not, and the reason names the VM."""
 
-from demo.observed import changing_calls, failures
+from testing.observed import changing_calls, failures
 from tests.e2e.conftest import Cloud
 from tests.e2e.stacks import OTHER_CONNECTOR, Variant
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from demo.observed import changing_calls
 from evs_entitlements.lock import EntitlementLock
+from testing.observed import changing_calls
 from tests.e2e.conftest import Cloud
 from tests.e2e.stacks import CONNECTOR, ENVIRONMENT, Variant
 from tests.fleet.run import Done, evs_entitlements

@@ -5,7 +5,7 @@ docs/moving-vms.md describes each of them to users.
 
 from dataclasses import replace
 
-from demo.observed import changing_calls
+from testing.observed import changing_calls
 from tests.e2e.conftest import Cloud
 from tests.e2e.stacks import Variant
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from demo.cdk import Done
+from testing.cdk import Done
 from tests.e2e.conftest import Cloud
 
 APP = f"{sys.executable} {Path(__file__).parent / 'apps' / 'own_app.py'}"
@@ -44,8 +44,8 @@ def test_a_wrong_value_is_one_line_without_a_traceback(cloud: Cloud) -> None:
 
 def test_retain_around_the_construct_keeps_what_is_entitled(cloud: Cloud) -> None:
     name = cloud.name()
-    succeeded(cdk(cloud, "deploy", "retain", name))
-    succeeded(cdk(cloud, "destroy", "retain", name))
+    deployed = succeeded(cdk(cloud, "deploy", "retain", name))
+    succeeded(cloud.cdk("destroy", app=deployed.assembly))
     assert cloud.held() == ["vm-101"]
 
 
@@ -61,7 +61,7 @@ def test_a_removed_construct_is_as_good_as_none(cloud: Cloud) -> None:
 
 def test_two_nested_stacks_deep(cloud: Cloud) -> None:
     name = cloud.name()
-    succeeded(cdk(cloud, "deploy", "nested", name))
+    deployed = succeeded(cdk(cloud, "deploy", "nested", name))
     assert cloud.held() == ["vm-101"]
     # The function's role may ask about each stack that it is in, by its id, and about no other.
     iam = cloud.aws.boto3_client("iam")
@@ -76,5 +76,5 @@ def test_two_nested_stacks_deep(cloud: Cloud) -> None:
                 one["Resource"] for one in document["Statement"] if "cloudformation:DescribeStacks" in one["Action"]
             ]
     assert sorted(stack["StackId"] for stack in stacks) in [sorted(one) for one in asked if isinstance(one, list)]
-    succeeded(cdk(cloud, "destroy", "nested", name))
+    succeeded(cloud.cdk("destroy", app=deployed.assembly))
     assert cloud.held() == []

@@ -30,7 +30,8 @@ def changing_calls(aws: LocalAws, vm_ids: Iterable[str], *, since: float) -> lis
 def failures(aws: LocalAws, stack_name: str, *, since: float) -> list[str]:
     """Return what CloudFormation says of the resources that failed since a time, the first failure first."""
     client = aws.boto3_client("cloudformation")
-    began = datetime.fromtimestamp(since - 1, UTC)
+    # The CLI takes a second to start, so nothing of its own is as old as its start, whole seconds or not.
+    began = datetime.fromtimestamp(since, UTC)
     events: list[dict[str, Any]] = []
     for page in client.get_paginator("describe_stack_events").paginate(StackName=stack_name):
         events.extend(page["StackEvents"])
