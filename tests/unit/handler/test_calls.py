@@ -108,3 +108,52 @@ def test_every_transition_does_nothing_where_it_is_done() -> None:
     ):
         once = transition(state)
         assert transition(once) == once
+
+
+@pytest.mark.parametrize(
+    ("creation", "is_left"),
+    [
+        (call(1, 4), False),
+        (call(1, 9), True),
+        (call(1, 4, taken=True), True),
+        (call(1, 4, operation="DeleteEntitlement"), True),
+    ],
+    ids=["over", "may still land", "taken", "another deletion"],
+)
+def test_a_deletion_that_evs_took_ends_the_creations_that_are_over(creation: Call, is_left: bool) -> None:
+    """A creation without an answer that may still land comes after the deletion: it must not be forgotten."""
+    state = State(holdings={HERE: Holding(ONE)}, calls={"c": creation, "d": call(5, 9, operation="DeleteEntitlement")})
+    assert ("c" in calls.take(state, "d", ONE, 300).calls) == is_left
+
+
+def test_a_deletion_ends_no_creation_of_what_is_not_known_to_be_ours() -> None:
+    """What a lost creation has made is known only once the list has shown it."""
+    state = State(calls={"c": call(1, 4), "d": call(5, 9, operation="DeleteEntitlement")})
+    assert "c" in calls.take(state, "d", ONE, 300).calls
+
+
+@pytest.mark.parametrize(
+    ("deletion", "is_left"),
+    [
+        (call(5, 300, operation="DeleteEntitlement", taken=True), False),
+        (call(5, 300, operation="DeleteEntitlement"), True),
+        (call(30, 300, operation="DeleteEntitlement", taken=True), True),
+    ],
+    ids=["taken", "unanswered", "taken since"],
+)
+def test_a_creation_ends_the_deletions_that_evs_took_before_it(deletion: Call, is_left: bool) -> None:
+    """A deletion without an answer may still hit what is created now."""
+    state = State(calls={"d": deletion, "c": call(20, 99)})
+    assert ("d" in calls.take(state, "c", ONE, 99).calls) == is_left
+    assert ("d" in calls.confirm(state, HERE, {"vm-1": 21.0}).calls) == is_left
+
+
+def test_a_row_explains_the_last_lost_call_before_it_began() -> None:
+    state = State(calls={"first": call(1, 99), "second": call(10, 99), "third": call(20, 99)})
+    assert set(calls.confirm(state, HERE, {"vm-1": 15.0}).calls) == {"first", "third"}
+    assert set(calls.confirm(state, HERE, {"vm-1": 0.0}).calls) == {"first", "second"}
+
+
+def test_how_long_a_lost_call_may_land_is_noted() -> None:
+    lost = calls.lose(State(calls={"a": call(1, 9)}), "a", 25.0, 30.0).calls["a"]
+    assert (lost.lands_by, lost.until, lost.taken) == (25.0, 30.0, False)
