@@ -201,7 +201,7 @@ class Invocation:
 
     def _may_not_retry(self, before: Continuation) -> bool:
         """Tell whether Lambda's retries would come too late, or have been used up; counts this one in the ledger."""
-        late = before.answer_by - self._clock.now() < 300
+        late = before.answer_by - self._clock.now() < 75
         if late or self._steps is None or not self._steps.fence.is_admitted:
             return late
         fence = self._steps.fence

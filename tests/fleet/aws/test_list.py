@@ -26,6 +26,7 @@ def test_environments_as_a_table(entitled: EvsControl, run: Run) -> None:
     assert ran.err == ""
 
 
+@pytest.mark.long
 def test_environments_as_json(entitled: EvsControl, run: Run) -> None:
     entitled.by_hand("set_connector", OTHER_CONNECTOR, reachable=False)
     first, second = run("environments", "--output", "json").json

@@ -23,6 +23,7 @@ def test_all_have_settled_already(evs: EvsControl, run: Run) -> None:
     assert (ran.status, ran.out) == (0, "ok: 2 of 2 licensed\n")
 
 
+@pytest.mark.long
 def test_it_waits_until_the_last_is_licensed(evs: EvsControl, run: Run) -> None:
     evs.entitle(["vm-101"], status="CREATING")
 

@@ -101,12 +101,12 @@ def test_same_asset_hash_in_two_apps_under_different_umasks(synth: Synth, tmp_pa
     assert asset(type(synth)(tmp_path / "another")) == first
 
 
-def test_asset_is_below_100_kb() -> None:
+def test_asset_is_below_that_of_aws_custom_resource() -> None:
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in staged_files().items():
             archive.writestr(name, content)
-    assert len(zipped.getvalue()) < 100_000
+    assert len(zipped.getvalue()) < 130_000
 
 
 def test_a_failure_leaves_no_half_of_an_asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
