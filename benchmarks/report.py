@@ -104,7 +104,7 @@ def _calls(figures: Figures) -> list[Check]:
         wording = ", ".join(
             f"{most or 'no'} {name}" for name, most in limits.items() if most or name == "CloudFormation"
         )
-        ledger = calls["GetItem"] + calls["PutItem"]
+        ledger = calls["GetItem"] + calls["PutItem"] + calls["UpdateItem"]
         found.append(
             Check(
                 f"{step} of {vms:,}: at most {wording}, {4 + changes} ledger",
@@ -201,7 +201,7 @@ def _row(figures: Figures, series: Series) -> tuple[str, ...]:
         f"{max(one.peak_mb for one in measured):.0f}",
         "-" if series.contender == NODE
         else f"{calls['CreateEntitlement']}/{calls['DeleteEntitlement']}/{calls['ListVmEntitlements']}",
-        str(calls["GetItem"] + calls["PutItem"]) if series.contender == OURS else "-",
+        str(calls["GetItem"] + calls["PutItem"] + calls["UpdateItem"]) if series.contender == OURS else "-",
         f"{series.answer_bytes}",
     )  # fmt: skip
 
