@@ -70,7 +70,8 @@ def staged_files() -> dict[str, bytes]:
         RuntimeError: something that the code is made of is not installed, or too old.
     """
     models = {f"{MODELS}/{name}": content for name, content in service_model.staged_files().items()}
-    return _sources(_handler_package()) | _sources(_installed_package("crhelper")) | models
+    own = _sources(_own_package("lambda_handler", ".")) | _sources(_own_package("evs_health", "fleet"))
+    return own | _sources(_installed_package("crhelper")) | models
 
 
 def _sources(package: Path) -> dict[str, bytes]:
@@ -82,18 +83,16 @@ def _sources(package: Path) -> dict[str, bytes]:
     }
 
 
-def _handler_package() -> Path:
+def _own_package(name: str, folder: str) -> Path:
     # By its place relative to this file, not by its name: a CDK app may well have a `lambda_handler` of its
-    # own, which would come first on the import path. In this package when installed, two folders up in the
-    # source tree.
+    # own, which would come first on the import path. When installed it is in this package or beside it, in the
+    # source tree in a folder of the project.
     here = Path(__file__).resolve().parent
-    for parent in (here, here.parent.parent):
-        package = parent / "lambda_handler"
+    for parent in (here, here.parent, here.parent.parent / folder):
+        package = parent / name
         if (package / "__init__.py").exists():
             return package
-    raise RuntimeError(
-        f"lambda_handler: found neither in {here} nor in {here.parent.parent}; install evs-entitlements anew"
-    )
+    raise RuntimeError(f"{name}: not found beside {here}; install evs-entitlements anew")
 
 
 def _installed_package(name: str) -> Path:

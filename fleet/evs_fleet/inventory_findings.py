@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from evs_entitlements.lock import LockedVm
-from evs_fleet.assessment import Finding, Kind, sort_findings
+from evs_health.assessment import Finding, Kind, sort_findings
 
 if TYPE_CHECKING:
     from evs_fleet.inventory.model import Inventory, Vm

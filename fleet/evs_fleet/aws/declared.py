@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from evs_fleet.assessment import Assessment, assess
 from evs_fleet.aws import deployed, evs
 from evs_fleet.aws.failures import AccessDenied
 from evs_fleet.aws.targets import Target
-from evs_fleet.connector_health import Connector
 from evs_fleet.lock_file import load as load_lock
 from evs_fleet.output import remark
+from evs_health.assessment import Assessment, assess
+from evs_health.connectors import Connector
 
 if TYPE_CHECKING:
     from evs_entitlements.lock import EntitlementLock

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from evs_fleet.aws.permissions import NotTried, Question, denied, principal
-from evs_fleet.connector_health import VCENTER, Connector
 from evs_fleet.errors import AwsError
+from evs_health.connectors import VCENTER, Connector
 
 if TYPE_CHECKING:
     from evs_fleet.aws import deployed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evs_fleet.connector_health import Connector
+from evs_health.connectors import Connector
 
 if TYPE_CHECKING:
     from evs_fleet.aws.session import Session

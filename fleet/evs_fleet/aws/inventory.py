@@ -16,10 +16,10 @@ from evs_fleet.inventory_findings import compare
 from evs_fleet.output import remark
 
 if TYPE_CHECKING:
-    from evs_fleet.assessment import Finding
     from evs_fleet.context import Context
     from evs_fleet.inventory.model import Inventory, Vm
     from evs_fleet.policy import Policy
+    from evs_health.assessment import Finding
 
 _CREDENTIALS = ("VCENTER_USER", "VCENTER_PASSWORD")
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from evs_fleet.aws import evs
-from evs_fleet.connector_health import VCENTER
 from evs_fleet.errors import AwsError, UsageError
+from evs_health.connectors import VCENTER
 
 if TYPE_CHECKING:
     from evs_fleet.aws.session import Session

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from evs_fleet.assessment import sort_vm_ids
+from evs_health.assessment import sort_vm_ids
 
 if TYPE_CHECKING:
     from evs_fleet.aws.session import Session

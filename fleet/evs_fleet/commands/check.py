@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evs_fleet.assessment import Finding, Kind, sort_findings
 from evs_fleet.errors import DIFFERENCE, OK
 from evs_fleet.output import BAD, GOOD, WARN, Column, remark, write_json, write_rows, write_text
+from evs_health.assessment import Finding, Kind, sort_findings
 
 if TYPE_CHECKING:
     from evs_fleet.aws.declared import Declared, Place
     from evs_fleet.aws.targets import Target
-    from evs_fleet.connector_health import Connector
     from evs_fleet.context import Context
+    from evs_health.connectors import Connector
 
 _WARNINGS = (Kind.CREATING, Kind.NEW, Kind.NOT_LOCKED)
 COLUMNS = (

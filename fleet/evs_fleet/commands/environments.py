@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evs_fleet.assessment import merge
-from evs_fleet.connector_health import VCENTER, Connector
 from evs_fleet.output import BAD, GOOD, WARN, Column, remark, write_json, write_rows
+from evs_health.assessment import merge
+from evs_health.connectors import VCENTER, Connector
 
 if TYPE_CHECKING:
     from evs_fleet.aws.session import Session

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evs_entitlements.lock import EntitlementLock, LockedVcenter, LockedVm
-from evs_fleet.assessment import Entitlement, merge, sort_vm_ids
 from evs_fleet.aws.targets import target_options
 from evs_fleet.errors import DIFFERENCE, OK, UsageError
 from evs_fleet.output import Column, remark, write_lines, write_rows
+from evs_health.assessment import Entitlement, merge, sort_vm_ids
 
 if TYPE_CHECKING:
     from evs_fleet.context import Context

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evs_fleet.assessment import Entitlement, merge, sort_vm_ids
 from evs_fleet.aws.targets import target_options
 from evs_fleet.errors import UsageError
 from evs_fleet.output import BAD, DIM, GOOD, WARN, Column, write_rows, write_text
+from evs_health.assessment import Entitlement, merge, sort_vm_ids
 
 if TYPE_CHECKING:
     from evs_fleet.aws.targets import Target

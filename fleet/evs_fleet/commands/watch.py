@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evs_fleet.assessment import Kind
 from evs_fleet.errors import DIFFERENCE, OK
 from evs_fleet.output import BAD, GOOD, Column, progress, remark, write_json, write_rows, write_text
+from evs_health.assessment import Kind
 
 if TYPE_CHECKING:
     from evs_fleet.aws.declared import Declared, Place

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from evs_fleet import assessment, connector_health
-from evs_fleet.assessment import Kind, assess
-from evs_fleet.connector_health import Connector
+from evs_health import assessment, connectors
+from evs_health.assessment import Kind, assess
+from evs_health.connectors import Connector
 
 
 def row(vm_id: str, status: str, **more: Any) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def test_a_connector_of_another_type_or_state() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("module", [assessment, connector_health])
+@pytest.mark.parametrize("module", [assessment, connectors])
 def test_it_imports_nothing_but_the_standard_library(module: ModuleType) -> None:
     tree = ast.parse(Path(str(module.__file__)).read_text())
     imported = {

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from evs_fleet.assessment import Kind
 from evs_fleet.cli import COMMANDS
 from evs_fleet.commands.check import ADVICE
 from evs_fleet.commands.history import CSV_COLUMNS
+from evs_health.assessment import Kind
 from tests.fleet.aws.conftest import Run
 
 DOCS = Path(__file__).parents[3] / "docs"

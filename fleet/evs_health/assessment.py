@@ -1,6 +1,6 @@
 """What is wrong: declared VMs and rows of EVS go in; what is missing, failed, at risk, removed, undeclared comes out.
 
-Owns the reading of ListVmEntitlements; `connector_health` has that of connectors. Pure: it calls nothing and imports
+Owns the reading of ListVmEntitlements; `connectors` has that of connectors. Pure: it calls nothing and imports
 nothing but the standard library, so that a Lambda function without this package's libraries can use it as it is.
 
 Rules from the EVS user guide, https://docs.aws.amazon.com/evs/latest/userguide/ (Windows Server licensing): an
