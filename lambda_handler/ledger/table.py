@@ -33,6 +33,8 @@ class LedgerTable:
         self._key = {"Id": {"S": stack_id}}
         self._client: Any = None
         self._version = 0
+        #: Whether the item has the map of calls, in which single calls are written.
+        self._has_calls = False
         #: Attributes of the item that a neighbouring version has added; they are written back as they are.
         self._unknown: dict[str, Any] = {}
         self.state = State()
@@ -46,7 +48,7 @@ class LedgerTable:
         """
         item = self._ask("GetItem", until, Key=self._key, ConsistentRead=True).get("Item")
         if item is None:
-            self._version, self.state = 0, State()
+            self._version, self.state, self._has_calls = 0, State(), False
             return self.state
         try:
             self.state = read_item(item)
@@ -54,6 +56,7 @@ class LedgerTable:
         except (LedgerFailure, KeyError, ValueError, TypeError) as error:
             raise LedgerFailure(f"{self._named} can't be used: {error}") from error
         self._version = version
+        self._has_calls = "Calls" in item
         self._unknown = {name: value for name, value in item.items() if name not in ATTRIBUTES}
         return self.state
 
@@ -78,12 +81,14 @@ class LedgerTable:
 
     def _write(self, state: State, until: float) -> bool:
         now = self.state
-        only_calls = self._version and replace(state, calls=now.calls, claims=now.claims) == now
+        # A version that has no calls to note may leave their map out, and DynamoDB makes none for an entry of it.
+        only_calls = self._version and self._has_calls and replace(state, calls=now.calls, claims=now.claims) == now
         try:
             if only_calls:
                 self._ask("UpdateItem", until, Key=self._key, **{**self._conditional(), **self._changed_calls(state)})
             else:
                 self._ask("PutItem", until, Item=self._item(state), **self._conditional())
+                self._has_calls = True
         except _ConditionFailed:
             return False
         return True

@@ -119,6 +119,8 @@ class SimulatedPlatform:
             return stack.describe(operation, parameters)
         if service == "lambda":
             return self._invoke(parameters)
+        if operation == "ListEnvironmentConnectors":
+            return world.listing.connectors(parameters["environmentId"])
         where = (parameters["environmentId"], parameters["connectorId"])
         if operation == "ListVmEntitlements":
             return world.listing.page(where, parameters.get("nextToken"), parameters.get("maxResults", 100))

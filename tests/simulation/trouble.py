@@ -4,7 +4,7 @@ Owns the fates of calls. A fate says whether the call takes effect, when, and wh
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -15,7 +15,7 @@ from .weather import Weather
 
 #: A call that was not answered takes effect so many seconds after it left at most; one answered with 5xx, so many.
 LANDS, FAULT_LANDS = 50.0, 10.0
-READS = ("ListVmEntitlements", "GetItem", "DescribeStacks", "DescribeStackResource", "DescribeStackEvents")
+READS = ("ListVmEntitlements", "ListEnvironmentConnectors", "GetItem", "DescribeStacks", "DescribeStackResource", "DescribeStackEvents")
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,8 @@ class Trouble:
             return internal_error(None)
         if lot - weather.broken < 0:
             return unreachable()
+        if operation == "ListEnvironmentConnectors":
+            return self._connectors(random)
         if operation in READS:
             if random.random() < weather.not_found_once:
                 return not_found(self.environment_id)
@@ -138,6 +140,19 @@ class Trouble:
             return silence(random.uniform(0, LANDS) if late else random.choice([0.0, None]))
         if lot - weather.late_answers < 0:
             return Fate("late answer", 0.0, late=random.uniform(0.5, 10.0))
+        return GOOD
+
+    def _connectors(self, random: Random) -> Fate:
+        """Return what becomes of a question that is asked once: it may be refused, late, or never answered."""
+        weather, lot = self.weather, random.random()
+        if (lot := lot - weather.errors) < 0:
+            return random.choice([denied(), garbage(), replace(not_found(self.environment_id), name="not found")])
+        if (lot := lot - weather.lost) < 0:
+            return broken(None)
+        if (lot := lot - weather.silent) < 0:
+            return silence(None)
+        if lot - weather.late_answers < 0:
+            return Fate("late answer", 0.0, late=random.uniform(0.5, 20.0))
         return GOOD
 
     def _dynamodb(self, operation: str, random: Random) -> Fate:
