@@ -67,7 +67,7 @@ def json_bytes(text: str) -> int:
 
 
 def clipped_json(text: str, size: int) -> str:
-    """Shorten until the text takes at most `size` bytes within a JSON document, and show that it was."""
+    """Shorten until the text takes at most `size` bytes (3 or more) within a JSON document, and show that it was."""
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2

@@ -7,10 +7,10 @@ uses, too; it is imported when it is needed, since a request that succeeds does 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..text import clipped, some
+from ..text import clipped_json, json_bytes, some
 from ..values import Connector
 
-#: Most characters of the sentence: the VMs that failed share the Reason with it.
+#: Most bytes of the sentence within JSON: the VMs that failed share the Reason with it.
 LENGTH = 600
 
 
@@ -33,9 +33,10 @@ def what_is_wrong(connector: Connector, rows: Iterable[Mapping[str, Any]], *, is
     else:
         wrong = ""
     if not wrong or (found is not None and found.type == VCENTER):
-        return clipped(wrong, LENGTH)
+        return clipped_json(wrong, LENGTH)
     right = [one.connector_id for one in listed if one.type == VCENTER and one.state != "DELETED"]
     if not right and not is_whole:
-        return clipped(wrong, LENGTH)
-    others = f"; of type {VCENTER} the environment has {some(right, 3) if right else 'none'}"
-    return clipped(wrong, LENGTH - len(others)) + others
+        return clipped_json(wrong, LENGTH)
+    named = clipped_json(some(right, 3), LENGTH // 4) if right else "none"
+    others = f"; of type {VCENTER} the environment has {named}"
+    return clipped_json(wrong, LENGTH - json_bytes(others)) + others

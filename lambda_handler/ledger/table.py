@@ -35,6 +35,8 @@ class LedgerTable:
         self._version = 0
         #: Whether the item has the map of calls, in which single calls are written.
         self._has_calls = False
+        #: Whether DynamoDB has refused the form of an UpdateItem: all writes are of the whole item then.
+        self._is_update_refused = False
         #: Attributes of the item that a neighbouring version has added; they are written back as they are.
         self._unknown: dict[str, Any] = {}
         self.state = State()
@@ -82,7 +84,8 @@ class LedgerTable:
     def _write(self, state: State, until: float) -> bool:
         now = self.state
         # A version that has no calls to note may leave their map out, and DynamoDB makes none for an entry of it.
-        only_calls = self._version and self._has_calls and replace(state, calls=now.calls, claims=now.claims) == now
+        may_update = self._version and self._has_calls and not self._is_update_refused
+        only_calls = may_update and replace(state, calls=now.calls, claims=now.claims) == now
         try:
             if only_calls:
                 self._ask("UpdateItem", until, Key=self._key, **{**self._conditional(), **self._changed_calls(state)})
@@ -164,10 +167,14 @@ class LedgerTable:
         except Refused as error:
             if error.code == "ConditionalCheckFailedException":
                 raise _ConditionFailed from None
+            if operation == "UpdateItem" and error.code == "ValidationException":
+                # Nothing was written. As where another version has put an item without the map since it was read.
+                self._is_update_refused = True
+                raise _ConditionFailed from None
             raise LedgerFailure(f"{self._named} can't be used: {error}") from error
         except (AwsError, Failure) as error:
             raise LedgerFailure(f"{self._named} can't be reached: {error}") from error
 
 
 class _ConditionFailed(Exception):
-    """Somebody else wrote first, or our own write's answer was lost."""
+    """Nothing was written, to be tried again from the newest state: as somebody else wrote first."""

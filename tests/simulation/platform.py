@@ -144,7 +144,7 @@ class SimulatedPlatform:
         if too_large or how == "refused":
             request.excuses.add("hand-over refused")
             raise Refusal("RequestEntityTooLargeException", "Request must be smaller than 262144 bytes", 413)
-        if how == "throttled" and invocation.random.random() < 0.7:
+        if how == "throttled for good" or (how == "throttled" and invocation.random.random() < 0.7):
             request.excuses.add("hand-over throttled")
             raise Refusal("TooManyRequestsException", "Rate Exceeded.", 429)
         if how == "denied at first" and world.clock.now - request.issued_at < 60:

@@ -90,9 +90,7 @@ def test_a_failure_that_the_connector_has_no_part_in_says_nothing_of_it(world: S
     clean(stack, request)
 
 
-def test_a_connector_of_another_type_fails_at_once_and_the_right_one_is_named(
-    world: Scene, stack: SceneStack
-) -> None:
+def test_a_connector_of_another_type_fails_at_once_and_the_right_one_is_named(world: Scene, stack: SceneStack) -> None:
     world.evs.types[CONNECTOR] = "SDDC_MANAGER"
     request = stack.issue("Create", ["vm-1"])
     reason = stack.answer(request)["Reason"]
@@ -138,13 +136,17 @@ def test_what_was_found_while_it_waited_is_in_the_reason_at_the_end(make_world: 
     clean(stack, request)
 
 
-FATES = [throttled(), throttled(30), internal_error(None), broken(None), silence(None), unreachable(), garbage(), denied(),
-         not_found(ENVIRONMENT), Fate("late answer", 0.0, late=60.0)]  # fmt: skip
+FATES = [
+    throttled(), throttled(30), internal_error(None), broken(None), silence(None), unreachable(), garbage(), denied(),
+    not_found(ENVIRONMENT), Fate("late answer", 0.0, late=60.0),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("fate", FATES, ids=lambda fate: f"{fate.name} {fate.effect}")
 @pytest.mark.parametrize("service_timeout", [30, 120, 3600])
-def test_a_question_that_fails_changes_nothing(world: Scene, stack: SceneStack, fate: Fate, service_timeout: int) -> None:
+def test_a_question_that_fails_changes_nothing(
+    world: Scene, stack: SceneStack, fate: Fate, service_timeout: int
+) -> None:
     """The same reason, in time, after one attempt."""
     world.evs.lose_connector(HOUR)
     asked = Asked(world, fate)
@@ -218,8 +220,7 @@ def test_a_killed_invocation_asks_again_at_most_once(make_world: Make) -> None:
         asked = Asked(world)
         stack = world.new_stack()
         request = stack.issue("Create", ["vm-1", "vm-13"])
-        mishap = request.mishap
-        request.mishap = lambda one, step=step: (step, "kill", 0.0) if one.attempt == 0 else mishap(one)  # type: ignore[method-assign, misc]
+        request.planned.append((step, "kill", 0.0))
         answer = stack.answer(request)
         assert answer["Status"] == "FAILED"
         assert len(asked.times) <= 2
@@ -245,9 +246,7 @@ def test_vms_and_connector_are_visible_in_a_reason_that_is_cut(
     clean(stack, request)
 
 
-def test_adopting_and_held_vms_are_untouched_by_a_failure_that_explains_itself(
-    world: Scene, stack: SceneStack
-) -> None:
+def test_adopting_and_held_vms_are_untouched_by_a_failure_that_explains_itself(world: Scene, stack: SceneStack) -> None:
     stack.declare(["vm-1"])
     world.by_hand("vm-2")
     world.evs.lose_connector(HOUR)

@@ -15,7 +15,14 @@ from .weather import Weather
 
 #: A call that was not answered takes effect so many seconds after it left at most; one answered with 5xx, so many.
 LANDS, FAULT_LANDS = 50.0, 10.0
-READS = ("ListVmEntitlements", "ListEnvironmentConnectors", "GetItem", "DescribeStacks", "DescribeStackResource", "DescribeStackEvents")
+READS = (
+    "ListVmEntitlements",
+    "ListEnvironmentConnectors",
+    "GetItem",
+    "DescribeStacks",
+    "DescribeStackResource",
+    "DescribeStackEvents",
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,8 @@ class Trouble:
             return denied()
         if self.is_calm:
             return GOOD
+        if operation == "ListEnvironmentConnectors":
+            return self._connectors(random)
         if service == "evs":
             return self._evs(operation, random, may_be_lost=may_be_lost)
         if service == "dynamodb":
@@ -123,8 +132,6 @@ class Trouble:
             return internal_error(None)
         if lot - weather.broken < 0:
             return unreachable()
-        if operation == "ListEnvironmentConnectors":
-            return self._connectors(random)
         if operation in READS:
             if random.random() < weather.not_found_once:
                 return not_found(self.environment_id)
@@ -145,8 +152,14 @@ class Trouble:
     def _connectors(self, random: Random) -> Fate:
         """Return what becomes of a question that is asked once: it may be refused, late, or never answered."""
         weather, lot = self.weather, random.random()
+        if (lot := lot - weather.throttled) < 0:
+            return throttled(weather.asks_to_wait)
+        if (lot := lot - weather.broken) < 0:
+            return unreachable()
         if (lot := lot - weather.errors) < 0:
-            return random.choice([denied(), garbage(), replace(not_found(self.environment_id), name="not found")])
+            return random.choice(
+                [internal_error(None), denied(), garbage(), replace(not_found(self.environment_id), name="not found")]
+            )
         if (lot := lot - weather.lost) < 0:
             return broken(None)
         if (lot := lot - weather.silent) < 0:
