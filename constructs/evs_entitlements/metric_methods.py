@@ -38,6 +38,10 @@ class MetricMethods(Construct):
         """How many declared VMs EVS has no entitlement of."""
         return self.metric("Missing", **options)
 
+    def metric_not_entitled(self, **options: Any) -> cloudwatch.Metric:
+        """How many declared VMs are not licensed: missing, removed or failed."""
+        return self.metric("NotEntitled", **options)
+
     def metric_undeclared(self, **options: Any) -> cloudwatch.Metric:
         """How many VMs are entitled that nothing declares."""
         return self.metric("Undeclared", **options)

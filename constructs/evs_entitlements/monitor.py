@@ -36,8 +36,8 @@ class EntitlementMonitor(MetricMethods):
 
     There is one for each stack, for all environments and connectors that the stack declares, also those that are
     declared later. Its role can change nothing. For each of them it writes the metrics Declared, Entitled, AtRisk,
-    Removed, Failed, Missing, Undeclared and ConnectorReachable (namespace EvsEntitlements, dimensions EnvironmentId and
-    ConnectorId), and it sends an event to EventBridge for each change.
+    Removed, Failed, Missing, NotEntitled (the sum of these three), Undeclared and ConnectorReachable (namespace
+    EvsEntitlements, dimensions EnvironmentId and ConnectorId), and it sends an event to EventBridge for each change.
 
     `WindowsServerEntitlements.monitor` makes one. docs/monitor.md has events, costs and permissions.
     """
@@ -108,9 +108,8 @@ class EntitlementMonitor(MetricMethods):
         self.silent_alarm = monitor_metrics.silent_alarm(
             self._parts,
             "SilentAlarm",
-            self._parts.function.metric_invocations(period=period, statistic="Sum"),
-            self._parts.function.metric_errors(period=period, statistic="Sum"),
-            period=period,
+            # The smallest: one run that found everything out is enough.
+            self._parts.function.metric_errors(period=period, statistic="Minimum"),
             periods=_periods("silent_for", silent_for, period, 3),
         )
         self._tell(self.silent_alarm, also_without_data=True)
@@ -143,7 +142,7 @@ class EntitlementMonitor(MetricMethods):
         """Return a metric by its name, `AtRisk` for one.
 
         Args:
-            metric_name: one of the eight.
+            metric_name: one of those above.
             options: those of `aws_cloudwatch.MetricOptions`. The largest value of five minutes when left out.
 
         Raises:
@@ -238,7 +237,7 @@ def _provider(stack: Stack) -> Provider:
 def _widgets(place: Place, alarms: list[cloudwatch.Alarm]) -> list[cloudwatch.IWidget]:
     shown = {
         "Entitlements": ("Declared", "Entitled", "Undeclared"),
-        "Not as it should be": ("AtRisk", "Missing", "Removed", "Failed"),
+        "Not as it should be": ("AtRisk", "NotEntitled", "Missing", "Removed", "Failed"),
         "Connector reaches vCenter": ("ConnectorReachable",),
     }
     where = f"{place.environment_id} / {place.connector_id}"

@@ -16,10 +16,9 @@ from evs_entitlements.place import Place
 NAMESPACE = "EvsEntitlements"
 #: The metrics of one environment and connector, in the order of a dashboard.
 METRICS = (
-    "Declared", "Entitled", "AtRisk", "Removed", "Failed", "Missing", "Undeclared", "ConnectorReachable",
+    "Declared", "Entitled", "AtRisk", "Removed", "Failed", "Missing", "NotEntitled", "Undeclared",
+    "ConnectorReachable",
 )  # fmt: skip
-#: Of a VM that one of these counts, Windows runs unlicensed.
-NOT_ENTITLED = ("Missing", "Removed", "Failed")
 
 
 def metric(place: Place, name: str, **options: Any) -> cloudwatch.Metric:
@@ -54,11 +53,7 @@ def not_entitled_alarm(
     scope: Construct, construct_id: str, place: Place, *, period: Duration, threshold: int, periods: int
 ) -> cloudwatch.Alarm:
     """Alarm when declared VMs are not licensed for some periods."""
-    named = {name.lower(): metric(place, name, period=period) for name in NOT_ENTITLED}
-    lacking = cloudwatch.MathExpression(
-        expression="missing + removed + failed", using_metrics=dict(named), period=period, label="Not entitled"
-    )
-    return lacking.create_alarm(
+    return metric(place, "NotEntitled", period=period).create_alarm(
         scope,
         construct_id,
         alarm_description=words.not_entitled(Stack.of(scope).stack_name, place),
@@ -69,32 +64,21 @@ def not_entitled_alarm(
     )
 
 
-def silent_alarm(
-    scope: Construct,
-    construct_id: str,
-    invocations: cloudwatch.Metric,
-    errors: cloudwatch.Metric,
-    *,
-    period: Duration,
-    periods: int,
-) -> cloudwatch.Alarm:
+def silent_alarm(scope: Construct, construct_id: str, errors: cloudwatch.Metric, *, periods: int) -> cloudwatch.Alarm:
     """Alarm when no run of the monitor has found out all that it was to find out, for some periods.
 
     Before its first run there is no data: then the alarm has INSUFFICIENT_DATA and tells nobody, so that a first
     deployment is quiet. From a run on, the lack of any tells the alarm's actions for INSUFFICIENT_DATA.
+
+    Args:
+        errors: the function's Errors. Lambda counts 0 for a run that succeeds, so that without runs there is no value.
     """
-    whole = cloudwatch.MathExpression(
-        expression="invocations - errors",
-        using_metrics={"invocations": invocations, "errors": errors},
-        period=period,
-        label="Runs that found everything out",
-    )
-    return whole.create_alarm(
+    return errors.create_alarm(
         scope,
         construct_id,
         alarm_description=words.silent(Stack.of(scope).stack_name),
         threshold=1,
         evaluation_periods=periods,
-        comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
         treat_missing_data=cloudwatch.TreatMissingData.MISSING,
     )

@@ -30,6 +30,7 @@ def metric_line(at: float, place: Connector, assessment: Assessment, reachable: 
         "Removed": len(assessment.vm_ids(Kind.REMOVED)),
         "Failed": len(assessment.vm_ids(Kind.FAILED)),
         "Missing": len(assessment.vm_ids(Kind.MISSING)),
+        "NotEntitled": len(assessment.vm_ids(Kind.REMOVED, Kind.FAILED, Kind.MISSING)),
         "Undeclared": len(assessment.vm_ids(Kind.UNDECLARED)),
     }
     if reachable is not None:

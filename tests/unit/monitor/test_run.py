@@ -55,7 +55,8 @@ def test_one_embedded_metric_line_for_each_place(world: MonitorWorld) -> None:
     (directive,) = here["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "EvsEntitlements"
     assert directive["Dimensions"] == [["EnvironmentId", "ConnectorId"]]
-    assert [metric["Name"] for metric in directive["Metrics"]] == NAMES
+    assert [metric["Name"] for metric in directive["Metrics"]] == [*NAMES[:6], "NotEntitled", *NAMES[6:]]
+    assert there["NotEntitled"] == 1
     assert (here["EnvironmentId"], here["ConnectorId"]) == (HERE.environment_id, HERE.connector_id)
     assert here["_aws"]["Timestamp"] == int(world.at * 1000)
 
