@@ -1,13 +1,19 @@
 """Fixtures that every kind of test shares: one local AWS and one staged asset for a whole run."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local_aws.launcher import LocalAws
+from testing.cdk import COMPILED
 from tests.support.cloudformation import Lambda, Stack
 from tests.support.receiver import Receiver
+
+# For the CDK's Node, whose process starts with the first construct. Its own check of each template takes longer than
+# all else of a test; tests/e2e/test_app.py synthesizes with it.
+os.environ.update(NODE_COMPILE_CACHE=str(COMPILED), CDK_VALIDATION="false")
 
 
 @pytest.fixture(scope="session")

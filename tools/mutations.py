@@ -34,7 +34,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 TABLE = Path(__file__).with_name("mutants.toml")
 HANDLER = "lambda_handler"
 #: What the tests need.
-COPIED = (HANDLER, "local_aws", "tests", "pyproject.toml")
+COPIED = (HANDLER, "local_aws", "testing", "tests", "pyproject.toml")
 #: One test may take so long, in seconds, and a stage: a mutant may well wait for ever.
 TEST_LIMIT = 120
 STAGE_LIMIT = 900

@@ -29,7 +29,7 @@ class Cloud:
 
     def __init__(self, aws: LocalAws, directory: Path) -> None:
         self.aws, self.directory = aws, directory
-        self.cdk = Cdk(aws, directory)
+        self.cdk = Cdk(aws, directory, validates=False)
         # Tests that wait a lot deploy several stacks at once, and the CDK's process takes one request at a time.
         self._synthesis = threading.Lock()
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from evs_entitlements.lock import EntitlementLock
+from testing.cdk import Done as DeployDone
 from testing.observed import changing_calls
 from tests.e2e.conftest import Cloud
 from tests.e2e.stacks import CONNECTOR, ENVIRONMENT, Variant
@@ -32,6 +33,14 @@ class Fleet:
 
     def json(self, *arguments: str, status: int) -> Any:
         return json.loads(self(*arguments, "--output", "json", status=status).out)
+
+    def deploy(self, name: str, *options: str) -> DeployDone:
+        """Deploy what the lock says, by the app's own context value."""
+        lock = str(self.directory / "entitlements.lock.json")
+        done = self.cloud.cdk("deploy", "-c", f"lockFile={lock}", "-c", f"stackName={name}", *options)
+        assert done.exit_code == 0, done.output
+        assert f"{len(self.lock.vm_ids)} VMs are declared for {ENVIRONMENT} at {CONNECTOR}" in done.output
+        return done
 
     @property
     def lock(self) -> EntitlementLock:
@@ -63,8 +72,7 @@ def test_an_environment_entitled_by_hand_moves_under_cdk_with_no_call(cloud: Clo
     assert fleet.lock.vm_ids == by_hand
 
     name = cloud.name()
-    stack = Variant(name, fleet.lock.vm_ids, adopt_existing=True)
-    done = cloud.deployed(stack)
+    done = fleet.deploy(name, "-c", "adoptExisting=true")
     assert changing_calls(cloud.aws, by_hand, since=done.began) == []
     assert cloud.held() == by_hand
 
@@ -92,7 +100,7 @@ def test_a_vm_that_is_registered_anew_is_licensed_under_its_new_id_first(cloud: 
     fleet("resolve", "--inventory", "vms.json", status=0)
     assert fleet.lock.vm_ids == ["vm-103", "vm-104"]
     name = cloud.name()
-    cloud.deployed(Variant(name, fleet.lock.vm_ids))
+    fleet.deploy(name)
     fleet("check", "--inventory", "vms.json", status=0)
 
     # EVS has not noticed yet: the former id is entitled, and Windows runs under another.
@@ -103,7 +111,7 @@ def test_a_vm_that_is_registered_anew_is_licensed_under_its_new_id_first(cloud: 
 
     fleet("resolve", "--inventory", "vms.json", status=0)
     assert fleet.lock.vm_ids == ["vm-104", "vm-1303"]
-    done = cloud.deployed(Variant(name, fleet.lock.vm_ids))
+    done = fleet.deploy(name)
     assert cloud.held() == ["vm-104", "vm-1303"]
     assert changing_calls(cloud.aws, ["vm-104"], since=done.began) == []
     (began, until), *_ = cloud.evs.intervals("vm-1303")

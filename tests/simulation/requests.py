@@ -32,6 +32,7 @@ class Request:
         excuses: what happened that may change, or prevent, the answer.
         overtaken: a newer request for the same logical id was issued before CloudFormation had the answer.
         planned: mishaps that a test has planned for its invocations.
+        delivered: when each delivery comes, in seconds after the request, where a test has planned it.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Request:
         self.last_change = 0.0
         self.is_retried = True
         self.planned: list[tuple[int, str, float] | None] = []
+        self.delivered: list[float] | None = None
         self._random = Random(f"{seed}/delivery")
         self.secrets = self._secrets()
         self.event: dict[str, Any] = {
@@ -100,6 +102,11 @@ class Request:
 
     def delays(self) -> list[float]:
         """Return after how many seconds each delivery of one event comes."""
+        if self.delivered is not None:
+            return self.delivered
+        if self._world.is_lost(self):
+            self.excuses.add("not retried")
+            return []
         weather, random = self._world.weather, self._random
         delays = [weather.delay * random.random() if weather.dated_urls else 0.1]
         if self._world.trouble.is_calm:

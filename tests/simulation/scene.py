@@ -89,11 +89,12 @@ class SceneStack:
 
     def issue(
         self, kind: str, vm_ids: Iterable[str], physical_id: str | None = None, logical_id: str = LOGICAL_ID,
-        old: dict[str, Any] | None = None, **given: Any,
+        old: dict[str, Any] | None = None, delivered: list[float] | None = None, **given: Any,
     ) -> Request:  # fmt: skip
-        """Let CloudFormation issue one request."""
+        """Let CloudFormation issue one request, which Lambda delivers after so many seconds, each of `delivered`."""
         seed = f"{self.world.seed}/{len(self.world.requests)}"
         request = Request(self.model, kind, logical_id, physical_id, properties(vm_ids, **given), old, seed)
+        request.delivered = delivered
         if kind == "Create":
             self.names("", logical_id, "CREATE_IN_PROGRESS")
         self.model.issue(request)

@@ -51,6 +51,8 @@ class World:
         self.listing = Listing(self.clock, self.evs)
         self.trouble = Trouble(self.weather, ENVIRONMENT)
         self.answers = Answers(self)
+        #: Requests of which nothing is delivered, such as those to a function that is not there.
+        self.is_lost: Callable[[Request], bool] = lambda _: False
         self.requests: dict[str, Request] = {}
         self.invocations: list[Invocation] = []
         self.stacks: dict[str, Stack] = {}
