@@ -109,6 +109,11 @@ class Provider(Construct):
         """Name of the ledger's table, a token."""
         return self._table.table_name
 
+    @property
+    def ledger_table_arn(self) -> str:
+        """ARN of the ledger's table, a token."""
+        return self._table.table_arn
+
     def use(self, policy: iam.Policy, declared_set: Construct) -> None:
         """Note that a declared set needs an environment's policy."""
         self._users.setdefault(policy, []).append(declared_set)

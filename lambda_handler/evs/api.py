@@ -65,6 +65,18 @@ class Evs:
         )
         return list(rows_of(answer)), answer.get("nextToken") or None
 
+    def connectors(self, environment_id: str) -> tuple[list[dict[str, Any]], bool]:
+        """Return the connectors of an environment as the API has them, and whether these are all.
+
+        Raises:
+            AwsError
+            AttributeError: botocore's model of EVS does not have the operation.
+        """
+        answer = call(
+            self._client.list_environment_connectors, "evs:ListEnvironmentConnectors", environmentId=environment_id
+        )
+        return list(answer.get("connectors") or ()), not answer.get("nextToken")
+
     def create(self, connector: Connector, vm_ids: Iterable[str], send_by: float) -> Rows:
         """Call CreateEntitlement, which must leave before `send_by` (epoch seconds).
 
