@@ -133,15 +133,19 @@ class Invocation:
 
     def _too_short(self, request: Request) -> Answer:
         got, least = self._clock.remaining(), self._pace.least_invocation
+        return self._unserved(
+            request,
+            f"the function's timeout is too short: {got:.0f} s were left when it began, and at least {least:.0f} s are "
+            "needed. Nothing was changed. Set the timeout of the function back to what the construct gives it, or to "
+            "30 s at the least",
+        )
+
+    def _unserved(self, request: Request, reason: str) -> Answer:
+        """Return the answer of an invocation that has not come to its ledger."""
         physical_id = request.physical_id
         if request.type == "Create" or not physical_id:
             physical_id = failed_id(0, request.request_id)
-        reason = (
-            f"the function's timeout is too short: {got:.0f} s were left when it began, and at least {least:.0f} s are "
-            "needed. Nothing was changed. Set the timeout of the function back to what the construct gives it, or to "
-            f"30 s at the least (log stream {self._log_stream})"
-        )
-        return Answer("FAILED", physical_id, reason)
+        return Answer("FAILED", physical_id, f"{reason} (log stream {self._log_stream})")
 
     @property
     def _log_stream(self) -> str:
@@ -258,7 +262,8 @@ class Invocation:
 
     def _given_up(self, reason: str) -> Answer | None:
         if self._convergence is None:
-            return self._too_short(Request.of(self._event))
+            # It has only slept.
+            return self._unserved(Request.of(self._event), f"{reason}. Not undone, left to the next request")
         return self._convergence.give_up(reason)
 
 

@@ -201,9 +201,10 @@ class Convergence:
             physical_id = failed_id(sequence, request.request_id)
         # What is too long is cut here, not at the end of the answer: there the connector and the log stream are named.
         wrong = self._context.carried.connector_wrong
-        said = f". {wrong[:1].upper()}{wrong[1:]}" if wrong else ""
+        said = f" {wrong[:1].upper()}{wrong[1:]}" if wrong else ""
         told = clipped_json(clipped(reason, _REASON - len(said)), _REASON_BYTES - json_bytes(said))
-        return Answer("FAILED", physical_id, f"{told}{said} (log stream {self._log_stream})")
+        stop = "." if said and not told.endswith(".") else ""
+        return Answer("FAILED", physical_id, f"{told}{stop}{said} (log stream {self._log_stream})")
 
     # --- Delete ----------------------------------------------------------------------------------------------------
 

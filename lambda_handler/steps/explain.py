@@ -44,6 +44,6 @@ def explain(context: Context, connector: Connector, doing: str, until: float, sp
     else:
         if wrong:
             carried.connector_wrong = f"{wrong} (as of {time.strftime('%H:%M', time.gmtime(clock.now()))} UTC)"
-        known = carried.connector_wrong or f"EVS says nothing bad of connector {connector.connector_id}"
+        known = carried.connector_wrong or f"EVS reports nothing wrong with connector {connector.connector_id}"
     carried.connector_asked = True
     logger.warning("%s; %s", doing, known)

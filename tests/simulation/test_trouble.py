@@ -195,6 +195,27 @@ def test_lambdas_retry_is_relied_on_only_where_it_comes_in_time(
         stack.delete()
 
 
+@pytest.mark.parametrize(
+    ("service_timeout", "reason"),
+    [(210, "can't go on in a fresh invocation"), (240, "can't go on in a fresh invocation"), (300, "time is up")],
+)
+def test_a_pause_that_cannot_be_handed_on_is_answered_in_time(
+    make_world: Make, service_timeout: int, reason: str
+) -> None:
+    """An invocation that only sleeps does not know how often it was tried."""
+    world = make_world(function_timeout=30.0)
+    world.trouble.plan("ListVmEntitlements", throttled(150))
+    world.clock.after(20.0, setattr, world.weather, "hand_over", "throttled for good")
+    stack = world.new_stack()
+    request = stack.issue("Create", ["vm-1"], ServiceTimeout=str(service_timeout))
+    answer = stack.answer(request)
+    assert answer["Status"] == "FAILED"
+    assert reason in answer["Reason"]
+    assert request.answered_at <= request.deadline
+    world.weather.hand_over = "taken"
+    stack.ask("Delete", ["vm-1"], answer["PhysicalResourceId"])
+
+
 # --- the answer ---------------------------------------------------------------------------------------------------
 
 
