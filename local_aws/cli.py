@@ -202,7 +202,7 @@ def connector(name: str | None, state: str, connector_id: str | None) -> None:
             raise LookupError(f"no connector {connector_id}; there are {', '.join(sorted(known))}")
         for each in [connector_id] if connector_id else sorted(known):
             evs.by_hand("set_connector", each, reachable=state == "reachable")
-            click.echo(f"{each} of {known[each]['environment_id']} is {state}")
+            click.echo(f"{each} of {known[each]['environmentId']} is {state}")
 
 
 @cli.command()
