@@ -6,6 +6,7 @@ all constructs of a stack share that name the same environment and connector.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Duration, IResolvable, RemovalPolicy, ResolutionTypeHint, Stack, Token
 from aws_cdk import aws_iam as iam
@@ -19,6 +20,12 @@ from evs_entitlements.lookups import Checks
 from evs_entitlements.provider import Provider
 from evs_entitlements.settings import Settings
 from evs_entitlements.validation import VmIds
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_events as events
+    from aws_cdk import aws_sns as sns
+
+    from evs_entitlements.monitor import EntitlementMonitor
 
 #: CloudFormation's default, and its limit.
 DEFAULT_TIMEOUT = Duration.hours(1)
@@ -133,6 +140,39 @@ class WindowsServerEntitlements(Construct):
         """
         ledger_table_arn = Provider.of(Stack.of(self)).ledger_table_arn
         return reading.grant_read(grantee, self, environment_id=self._environment_id, ledger_table_arn=ledger_table_arn)
+
+    def monitor(
+        self,
+        *,
+        schedule: "events.Schedule | None" = None,
+        topic: "sns.ITopic | None" = None,
+        dashboard: bool = False,
+        at_risk_threshold: int = 1,
+        not_entitled_threshold: int = 1,
+        not_entitled_for: Duration | None = None,
+        silent_for: Duration | None = None,
+    ) -> "EntitlementMonitor":
+        """Watch the stack's entitlements: metrics, alarms, events. One for each stack, for all that it declares.
+
+        The `metric_...` methods of what is returned mean the environment and connector of this construct. Arguments and
+        errors are those of `EntitlementMonitor`.
+        """
+        # Who does without a monitor does not wait for the modules that it needs.
+        from evs_entitlements.monitor import EntitlementMonitor
+
+        monitor = EntitlementMonitor(
+            self,
+            "Monitor",
+            schedule=schedule,
+            topic=topic,
+            dashboard=dashboard,
+            at_risk_threshold=at_risk_threshold,
+            not_entitled_threshold=not_entitled_threshold,
+            not_entitled_for=not_entitled_for,
+            silent_for=silent_for,
+        )
+        monitor.watch(self._declared_set)
+        return monitor
 
     def _declare(self, environment_id: str, connector_id: str, vm_ids: VmIds, settings: Settings) -> None:
         if validation.is_short(settings.timeout):

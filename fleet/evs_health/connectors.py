@@ -88,5 +88,17 @@ class Connector:
         return tuple(found)
 
 
+def removal_at(connector: Connector | None, first_seen: datetime) -> datetime:
+    """Return when EVS removes entitlements that are AT_RISK, unless the connector reaches its vCenter again.
+
+    Args:
+        connector: what EVS says of it, where that is known. Its check may have failed before anybody looked.
+        first_seen: when AT_RISK was first seen.
+    """
+    known = connector.removal_at if connector else None
+    seen = first_seen + GRACE
+    return min(known, seen) if known else seen
+
+
 def _time(value: object) -> datetime | None:
     return value if isinstance(value, datetime) else None
