@@ -204,7 +204,7 @@ class Fence:
 
     def took(self, call_id: str, vm_ids: VmIds, until: float) -> None:
         """Note that EVS took a call, for these of its VMs, and until when the list may not show it."""
-        self._learn(lambda state: calls.take(state, call_id, vm_ids, until) if vm_ids else calls.void(state, call_id))
+        self._learn(lambda state: calls.take(state, call_id, vm_ids, until))
 
     def lost(self, call_id: str, lands_by: float, until: float) -> None:
         """Note that nobody knows what became of a call, until when it may take effect, and show (epoch seconds)."""

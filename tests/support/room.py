@@ -35,22 +35,24 @@ def row(number: int, status: Status = Status.CREATED, started: float = START - 1
 
 
 class Table:
-    """The ledger in memory."""
+    """The ledger in memory: what is stored, and what this invocation has read of it."""
 
     def __init__(self, state: State) -> None:
-        self.state = state
+        self.stored = self.state = state
         self.writes = 0
         #: Called before each write: somebody else may write first.
         self.before_write: Callable[[], None] = lambda: None
 
     def load(self, until: float) -> State:
+        self.state = self.stored
         return self.state
 
     def change(self, change: Callable[[State], State], until: float) -> None:
         self.before_write()
-        changed = change(self.state)
-        self.writes += changed != self.state
-        self.state = changed
+        # A write that meets a newer state is repeated on it.
+        changed = change(self.stored)
+        self.writes += changed != self.stored
+        self.stored = self.state = changed
 
 
 class Room:
@@ -89,7 +91,7 @@ class Room:
         )
         self.mutations = Mutations(cast(Any, evs), self.fence, self.retries, self.clock, self.pace)
         self.context = Context(
-            request=cast(Any, SimpleNamespace(type=kind, issued_at=lambda _: START)),
+            request=cast(Any, SimpleNamespace(type=kind, issued_at=lambda _: START, place="this account")),
             fence=self.fence, evs=cast(Any, evs), listing=cast(Any, self), mutations=self.mutations,
             stack=cast(Any, SimpleNamespace(completed_since=lambda *_: self.completed)),
             clock=self.clock, pace=self.pace, began=START,
@@ -108,6 +110,14 @@ class Room:
         self.looks += 1
         return Look({one.vm_id: one for one in self.listed(self.at)}, self.at)
 
+    def watch(self, connector: Connector, last_page: str | None) -> "Room":
+        """Return looks for what is CREATING."""
+        return cast(Any, SimpleNamespace(look=self._watched))  # type: ignore[no-any-return]
+
+    def _watched(self, outstanding: VmIds, until: float) -> tuple[Rows, bool]:
+        rows = self.look(HERE, until).rows
+        return {vm_id: one for vm_id, one in rows.items() if vm_id in outstanding}, True
+
     def _send(self, operation: Operation, connector: Connector, vm_ids: Iterable[str], send_by: float) -> Rows:
         assert self.at <= send_by, "a call that leaves too late"
         self.calls.append((self.at, operation, frozenset(vm_ids)))
@@ -117,7 +127,7 @@ class Room:
 
     def keep(self, state: State) -> None:
         """Let the ledger be so, whoever wrote it."""
-        self.table.state = state
+        self.table.stored = self.table.state = state
         self.fence._view = None
 
     def own(self, vm_ids: VmIds, connector: Connector = HERE) -> None:

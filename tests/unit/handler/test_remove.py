@@ -1,15 +1,15 @@
 """Removal: what is ours and in no set goes; what is somebody else's, may still come, or is in doubt does not."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lambda_handler.aws.calls import Refused
 from lambda_handler.evs.rows import Row, Rows, Status
-from lambda_handler.ledger.records import Adoption, Holding
+from lambda_handler.ledger.records import Adoption, Call, DeclaredSet, Holding
 from lambda_handler.steps.remove import Left, remove_all
 from lambda_handler.values import VmIds
-
 from tests.support.room import HERE, START, Room, ids, row
 
 
@@ -200,3 +200,87 @@ def test_the_deadline_ends_a_removal() -> None:
     (left,) = remove(room, 30.0)
     assert left.vm_ids == {"vm-1": "still CREATED"}
     assert room.at - START < 35.0
+
+
+def refuses(room: Room, evs: Evs, until: float, *numbers: int) -> None:
+    """Let EVS refuse to delete these VMs for so long, naming them."""
+
+    def answer(operation: Any, vm_ids: VmIds) -> Rows:
+        if (guilty := sorted(vm_ids & ids(*numbers))) and room.at < START + until:
+            raise Refused("evs:DeleteEntitlement", "ValidationException", f"{guilty[0]} can't be deleted")
+        return evs.answer(operation, vm_ids)
+
+    room.answers = answer
+
+
+def test_a_refusal_of_what_another_invocation_has_just_deleted_is_no_failure() -> None:
+    """EVS refused before, for long enough to give up; by now it refuses because the VM is gone, and still lists it."""
+    room = Room()
+    room.own(ids(1))
+    evs = Evs(room, row(1), lag=20.0)
+    refuses(room, evs, 1000.0, 1)
+
+    def another_deletes() -> None:
+        if not evs.deleted:
+            evs.deleted["vm-1"] = room.at
+            call = Call("DeleteEntitlement", HERE, ids(1), room.at, room.at + 52, room.at + 300, "another", taken=True)
+            room.table.stored = replace(room.table.stored, calls={**room.table.stored.calls, "theirs": call})
+
+    room.table.before_write = another_deletes
+    room.context.carried.refused_since["vm-1"] = START - 100.0
+    assert remove(room) == []
+    assert evs.deleted
+
+
+def test_what_had_failed_and_may_not_be_deleted_stays_known_while_a_call_may_still_come() -> None:
+    """The call could entitle it after all."""
+    room = Room()
+    room.own(ids(1))
+    room.called("CreateEntitlement", ids(1), 2.0, lands=150.0, until=260.0, renewed=ids(1))
+    evs = Evs(room, row(1, Status.CREATE_FAILED))
+    refuses(room, evs, 1000.0, 1)
+    known: list[tuple[float, bool]] = []
+    listed = room.listed
+
+    def noting(now: float) -> Any:
+        known.append((now, "vm-1" in room.state.may_be_ours(HERE)))
+        return listed(now)
+
+    room.listed = noting
+    assert remove(room) == []
+    assert all(is_known for at, is_known in known if at < START + 260.0)
+    assert known[-1][0] > START + 245.0
+
+
+def test_others_learn_of_what_was_called_for_before_time_passes() -> None:
+    room = Room()
+    room.own(ids(1))
+    Evs(room, row(1), lag=20.0)
+    taken_when_paused: list[bool] = []
+    pass_time = room.pass_time
+
+    def noting(seconds: float) -> None:
+        taken_when_paused.extend(call.taken for call in room.table.state.calls.values())
+        pass_time(seconds)
+
+    room.context.clock._time.sleep = noting  # type: ignore[attr-defined]
+    assert remove(room) == []
+    assert taken_when_paused
+    assert all(taken_when_paused)
+
+
+def test_what_another_resource_declares_during_a_pause_is_not_awaited_any_more() -> None:
+    room = Room()
+    room.own(ids(1))
+    room.listed = lambda _: [row(1, Status.CREATING)]
+    pass_time = room.pass_time
+
+    def declaring(seconds: float) -> None:
+        pass_time(seconds)
+        declared = DeclaredSet("B", HERE, ids(1), "newer", 2, live=True)
+        room.table.stored = room.table.stored.declare("other", declared)
+
+    room.context.clock._time.sleep = declaring  # type: ignore[attr-defined]
+    assert remove(room) == []
+    assert room.looks == 1
+    assert room.deleted() == []

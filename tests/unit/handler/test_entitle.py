@@ -1,0 +1,145 @@
+"""Creation: batches, refusals that are taken apart, lost calls, and whose entitlement a refusal is about."""
+
+from typing import Any
+
+import pytest
+
+from lambda_handler.aws.calls import NotFound, Refused, Unanswered
+from lambda_handler.cloudformation.properties import Properties
+from lambda_handler.errors import Failure
+from lambda_handler.evs.rows import Row, Rows, Status
+from lambda_handler.steps.entitle import Entitling
+from lambda_handler.steps.progress import Progress
+from lambda_handler.values import VmIds
+from tests.support.room import HERE, START, Room, ids, row
+
+ACTION = "evs:CreateEntitlement"
+
+
+class Creation:
+    """A room, and the creation that is tried in it."""
+
+    def __init__(self, *, adopts: bool = False, **deadlines: float) -> None:
+        self.room = Room("Create", **deadlines)
+        self.progress = Progress({}, {}, {})
+        declared = Properties(HERE, ids(1), adopt_existing=adopts)
+        self.entitling = Entitling(self.room.context, declared, self.progress)
+
+    def called_for(self) -> list[VmIds]:
+        return [vm_ids for _, _, vm_ids in self.room.calls]
+
+    def refuses(self, *numbers: int, message: str = "can't be entitled", names: bool = True) -> None:
+        """Let EVS refuse each call that has one of these VMs."""
+
+        def answer(_: Any, vm_ids: VmIds) -> Rows:
+            if guilty := sorted(vm_ids & ids(*numbers)):
+                named = " ".join(guilty) if names else "one of them"
+                raise Refused(ACTION, "ValidationException", f"{named} {message}")
+            return {}
+
+        self.room.answers = answer
+
+
+def test_a_lost_call_is_not_repeated_for_what_it_has_made() -> None:
+    creation = Creation()
+    room = creation.room
+
+    def answer(*_: Any) -> Rows:
+        if len(room.calls) == 1:
+            raise Unanswered(ACTION, "ReadTimeoutError", "")
+        return {}
+
+    room.answers = answer
+    room.listed = lambda now: [row(1, Status.CREATING, started=START + 0.3)] if room.calls else []
+    creation.entitling.create(ids(1, 2))
+    assert creation.called_for() == [ids(1, 2), ids(2)]
+    # Where the ledger goes, this is what there is to undo.
+    assert creation.progress.made == ids(1, 2)
+
+
+def test_a_lost_call_that_is_not_seen_is_noted_as_what_may_have_been_made() -> None:
+    creation = Creation(answer_by=20.0, undo_time=5.0)
+
+    def answer(*_: Any) -> Rows:
+        raise Unanswered(ACTION, "ReadTimeoutError", "")
+
+    creation.room.answers = answer
+    with pytest.raises(Failure):
+        creation.entitling.create(ids(1))
+    assert creation.progress.made == ids(1)
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_one_refused_vm_is_singled_out_and_the_others_are_created(names: bool) -> None:
+    creation = Creation()
+    creation.refuses(3, names=names)
+    creation.entitling.create(ids(*range(1, 9)))
+    assert list(creation.progress.failed) == ["vm-3"]
+    assert creation.progress.made == ids(1, 2, 4, 5, 6, 7, 8)
+
+
+@pytest.mark.parametrize("started", [START - 500.0, 0.0])
+def test_what_somebody_else_holds_is_not_what_our_refused_batch_has_made(started: float) -> None:
+    creation = Creation()
+    creation.refuses(1, message="is entitled already")
+    held: list[Row] = [row(1, started=started)]
+    creation.room.listed = lambda _: held
+    creation.entitling.create(ids(1, 2))
+    assert "somebody else" in creation.progress.failed["vm-1"]
+    assert creation.progress.made == ids(2)
+    creation.room.fence.write()
+    assert creation.room.table.state.may_be_ours(HERE) == ids(2)
+
+
+def test_of_thousands_of_refused_vms_only_some_are_singled_out() -> None:
+    creation = Creation()
+    creation.refuses(*range(1, 3001), names=False)
+    creation.entitling.create(ids(*range(1, 3001)))
+    assert len(creation.progress.failed) == creation.room.pace.most_singled_out
+    assert len(creation.progress.untried) == 3000 - creation.room.pace.most_singled_out
+    assert len(creation.room.calls) < 500
+
+
+@pytest.mark.parametrize("what", [HERE.environment_id, HERE.connector_id])
+def test_one_not_found_is_asked_about_again(what: str) -> None:
+    creation = Creation()
+    room = creation.room
+
+    def answer(*_: Any) -> Rows:
+        if room.at < START + 5.0:
+            error = NotFound(ACTION, "ResourceNotFoundException", "not found")
+            error.resource_id = what
+            raise error
+        return {}
+
+    room.answers = answer
+    creation.entitling.create(ids(1))
+    assert creation.progress.made == ids(1)
+
+
+def test_a_not_found_that_stays_fails_and_names_what_is_missing() -> None:
+    creation = Creation()
+    error = NotFound(ACTION, "ResourceNotFoundException", "not found")
+    error.resource_id = HERE.connector_id
+
+    def answer(*_: Any) -> Rows:
+        raise error
+
+    creation.room.answers = answer
+    with pytest.raises(Failure, match=rf"connector {HERE.connector_id} of environment .* was not found"):
+        creation.entitling.create(ids(1))
+    assert creation.room.at - START < 20
+
+
+def test_the_time_for_undoing_is_not_used_for_creating() -> None:
+    creation = Creation(answer_by=100.0, undo_time=40.0)
+    room = creation.room
+
+    def slow(*_: Any) -> Rows:
+        room.pass_time(25.0)
+        return {}
+
+    room.answers = slow
+    with pytest.raises(Failure, match=r"time is up: .* not created yet"):
+        creation.entitling.create(ids(*range(1, 1001)))
+    assert all(at < START + 60.0 for at, _, _ in room.calls)

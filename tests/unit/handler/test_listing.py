@@ -1,0 +1,129 @@
+"""Looks at the whole list: ends that never come, aged tokens, a look that a fresh invocation goes on with."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from lambda_handler.aws.calls import NotFound, Refused
+from lambda_handler.errors import Failure, HandOver
+from lambda_handler.evs.listing import Listing, PartialLook
+from lambda_handler.evs.rows import Row
+from tests.support.room import HERE, START, THERE, Room, row
+
+ACTION = "evs:ListVmEntitlements"
+
+
+class Pages:
+    """A list of pages of one row each, and who asked for them."""
+
+    def __init__(self, room: Room, number: int, takes: float = 0.1) -> None:
+        self.room, self.number, self.takes = room, number, takes
+        self.asked: list[str | None] = []
+
+    def page(self, connector: Any, token: str | None = None) -> tuple[list[Row], str | None]:
+        self.asked.append(token)
+        self.room.pass_time(self.takes)
+        number = int(token or 0)
+        return [row(number)], str(number + 1) if number + 1 < self.number else None
+
+    def listing(self, **given: Any) -> Listing:
+        room = self.room
+        return Listing(cast(Any, SimpleNamespace(page=self.page)), room.retries, room.clock, room.pace, **given)
+
+
+def test_a_look_reads_all_pages() -> None:
+    pages = Pages(Room(), 5)
+    look = pages.listing().look(HERE, START + 100)
+    assert len(look.rows) == 5
+    assert (look.began, look.last_page) == (START, "4")
+
+
+def test_a_token_that_has_aged_begins_the_look_anew() -> None:
+    pages = Pages(Room(), 5)
+    page = pages.page
+
+    def aged(connector: Any, token: str | None = None) -> Any:
+        found = page(connector, token)
+        if len(pages.asked) == 3:
+            raise Refused(ACTION, "ValidationException", "nextToken is invalid")
+        return found
+
+    pages.page = aged  # type: ignore[method-assign]
+    look = pages.listing().look(HERE, START + 100)
+    assert len(look.rows) == 5
+    assert pages.asked == [None, "1", "2", None, "1", "2", "3", "4"]
+    # What the first pages had shown is old by then.
+    assert look.began > START
+
+
+def test_tokens_that_age_each_time_are_given_up() -> None:
+    room = Room()
+
+    def page(_: Any, token: str | None = None) -> Any:
+        if token is not None:
+            raise Refused(ACTION, "ValidationException", "nextToken is invalid")
+        return [row(1)], "1"
+
+    listing = Listing(cast(Any, SimpleNamespace(page=page)), room.retries, room.clock, room.pace)
+    with pytest.raises(Refused):
+        listing.look(HERE, START + 100)
+
+
+@pytest.mark.parametrize("tokens", [["1", "2", "1", "2"], None])
+def test_a_list_without_an_end_is_given_up(tokens: list[str] | None) -> None:
+    room = Room()
+    asked: list[int] = []
+
+    def page(_: Any, token: str | None = None) -> Any:
+        asked.append(1)
+        return [], tokens[len(asked) % len(tokens)] if tokens else str(len(asked))
+
+    listing = Listing(cast(Any, SimpleNamespace(page=page)), room.retries, room.clock, room.pace)
+    with pytest.raises(Failure, match="has no end"):
+        listing.look(HERE, START + 1e9)
+    assert len(asked) <= (room.pace.looks_anew + 1) * room.pace.most_pages
+
+
+def test_what_one_invocation_could_not_finish_the_next_goes_on_with() -> None:
+    pages = Pages(Room(remaining=40.0), 60, takes=0.5)
+    listing = pages.listing()
+    with pytest.raises(HandOver):
+        listing.look(HERE, START + 1000)
+    partial = listing.partial
+    assert partial is not None
+    assert partial.began == START
+
+    later = Pages(Room(), 60)
+    later.room.pass_time(500.0)
+    look = later.listing(partial=partial).look(HERE, START + 1000)
+    assert later.asked[0] == partial.token
+    assert len(look.rows) == 60
+    # What the first pages have missed may have come since: the look is as old as its first page.
+    assert look.began == START
+
+
+def test_a_look_at_another_connector_begins_anew() -> None:
+    pages = Pages(Room(), 3)
+    partial = PartialLook(THERE, START - 50.0, "2", 2, {"vm-9": row(9)})
+    look = pages.listing(partial=partial).look(HERE, START + 100)
+    assert pages.asked == [None, "1", "2"]
+    assert "vm-9" not in look.rows
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_one_not_found_is_not_believed_and_one_that_stays_is(stays: bool) -> None:
+    room = Room()
+
+    def page(*_: Any) -> Any:
+        if stays or room.at < START + 3.0:
+            raise NotFound(ACTION, "ResourceNotFoundException", "not found")
+        return [row(1)], None
+
+    listing = Listing(cast(Any, SimpleNamespace(page=page)), room.retries, room.clock, room.pace)
+    if not stays:
+        assert len(listing.look(HERE, START + 100).rows) == 1
+        return
+    with pytest.raises(NotFound):
+        listing.look(HERE, START + 100)
+    assert room.at - START >= room.pace.not_found_for

@@ -1,0 +1,136 @@
+"""One changing call: when it leaves, what the ledger knows of it before and after, whose entitlement it has made."""
+
+from typing import Any
+
+import pytest
+
+from lambda_handler.aws.calls import Denied, NotFound, Refused, Throttled, Unanswered
+from lambda_handler.evs.rows import Rows, Status
+from lambda_handler.steps.mutation import Lost, NotSent, Refusal, Taken
+from lambda_handler.steps.unsettled import Ours
+from lambda_handler.values import VmIds
+from tests.support.room import HERE, START, Room, ids, row
+
+ACTION = "evs:CreateEntitlement"
+NOBODY: VmIds = frozenset()
+
+
+def create(room: Room, *batches: VmIds, former: Rows | None = None) -> list[Any]:
+    return [outcome for _, outcome in room.mutations.run("CreateEntitlement", HERE, batches, former or {})]
+
+
+def fails(room: Room, error: Exception, at: int = 1) -> None:
+    """Let the call of this number fail."""
+
+    def answer(*_: Any) -> Rows:
+        if len(room.calls) == at:
+            raise error
+        return {}
+
+    room.answers = answer
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (Unanswered(ACTION, "ReadTimeoutError", ""), Lost),
+        (Refused(ACTION, "ValidationException", "no"), Refusal),
+        (NotFound(ACTION, "ResourceNotFoundException", "no"), Refusal),
+        (Throttled(ACTION, "ThrottlingException", "slow"), NotSent),
+        (Denied(ACTION, "AccessDeniedException", "no"), NotSent),
+    ],
+)
+def test_after_one_that_failed_no_other_leaves_and_the_ledger_does_not_count_them(
+    error: Exception, outcome: type[Any]
+) -> None:
+    """Which VM was refused, or whether EVS is there at all, is to be found out first."""
+    room = Room("Create")
+    fails(room, error, at=2)
+    found = create(room, ids(1), ids(2), ids(3), ids(4))
+    assert [type(one) for one in found] == [Taken, outcome]
+    assert [vm_ids for _, _, vm_ids in room.calls] == [ids(1), ids(2)]
+    room.fence.write()
+    expected = ids(1, 2) if outcome is Lost else ids(1)
+    assert room.table.state.may_be_ours(HERE) == expected
+    assert room.table.state.owned(HERE) == ids(1)
+
+
+def test_the_ledger_is_told_before_each_call() -> None:
+    room = Room("Create")
+
+    def answer(_: Any, vm_ids: VmIds) -> Rows:
+        assert vm_ids <= room.table.state.may_be_ours(HERE)
+        assert not vm_ids & room.table.state.owned(HERE)
+        return {}
+
+    room.answers = answer
+    assert len(create(room, ids(1, 2), ids(3))) == 2
+
+
+@pytest.mark.parametrize("seconds", [2.0, 20.0])
+def test_a_call_that_was_held_up_does_not_leave(seconds: float) -> None:
+    """A newer request may have come since the ledger was told."""
+    room = Room("Create")
+    change = room.table.change
+
+    def slow(*given: Any) -> None:
+        change(*given)
+        room.pass_time(seconds)
+
+    room.table.change = slow  # type: ignore[method-assign]
+    (outcome,) = create(room, ids(1))
+    assert outcome == NotSent()
+    assert room.calls == []
+    assert room.state.may_be_ours(HERE) == NOBODY
+    # Where all is slow, the next one has more time.
+    assert room.fence.send_within > room.pace.send_within
+
+
+def test_an_entitlement_from_before_the_call_is_not_ours_though_evs_answers_with_success() -> None:
+    room = Room("Create")
+    room.answers = lambda *_: {"vm-1": row(1, started=START - 100.0), "vm-2": row(2, Status.CREATING, START + 0.2)}
+    (outcome,) = create(room, ids(1, 2))
+    assert outcome.foreign == ids(1)
+    room.fence.write()
+    assert room.table.state.owned(HERE) == room.table.state.may_be_ours(HERE) == ids(2)
+
+
+def test_a_call_whose_vms_are_all_somebody_elses_is_forgotten() -> None:
+    room = Room("Create")
+    room.answers = lambda *_: {"vm-1": row(1, started=START - 100.0)}
+    create(room, ids(1))
+    room.fence.write()
+    assert room.table.state.calls == {}
+
+
+def test_the_row_of_an_entitlement_that_had_failed_is_ours_when_evs_goes_on_with_it() -> None:
+    """Its start is from before the call, and says nothing."""
+    room = Room("Create")
+    former = row(1, Status.CREATE_FAILED, started=START - 500.0)
+    room.answers = lambda *_: {"vm-1": row(1, Status.CREATING, started=START - 500.0)}
+    (outcome,) = create(room, ids(1), former={"vm-1": former})
+    assert outcome.foreign == NOBODY
+    room.fence.write()
+    assert room.table.state.owned(HERE) == ids(1)
+    assert Ours(room.table.state, HERE).has(row(1, started=START - 500.0))
+
+
+def test_a_lost_call_may_still_land_and_is_known_for_so_long() -> None:
+    for is_fault, lands_within in ((False, 52.0), (True, 11.0)):
+        room = Room("Create")
+        error = Unanswered(ACTION, "InternalServerException", "")
+        error.is_fault = is_fault
+        fails(room, error)
+        create(room, ids(1))
+        (call,) = room.state.calls.values()
+        assert call.lands_by == room.at + lands_within
+        assert call.until == call.lands_by + room.pace.list_lag
+        assert not call.taken
+
+
+def test_deletions_are_limited_to_what_the_ledger_allows_at_that_moment() -> None:
+    room = Room()
+    room.own(ids(1, 2))
+    outcomes = room.mutations.run("DeleteEntitlement", HERE, [ids(1, 2)], {}, allowed=lambda _: ids(2))
+    assert [vm_ids for vm_ids, _ in outcomes] == [ids(2)]
+    assert room.deleted() == [ids(2)]
