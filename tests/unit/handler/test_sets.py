@@ -1,0 +1,307 @@
+"""Which sets a request declares, keeps or drops: by the ledger, and by what CloudFormation says beyond it."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from lambda_handler.cloudformation.physical_id import failed_id, set_id
+from lambda_handler.cloudformation.properties import Properties
+from lambda_handler.errors import Failure
+from lambda_handler.ledger.records import Adoption, DeclaredSet, Holding, RequestRecord
+from lambda_handler.ledger.state import State
+from lambda_handler.steps.former_sets import FormerSets
+from lambda_handler.values import Connector, VmIds
+from tests.support.room import HERE, START, THERE, Room, ids
+
+
+class Stack:
+    """What CloudFormation says of the stack."""
+
+    def __init__(self, **said: Any) -> None:
+        self._said = {
+            "physical_id_of": None, "is_being_deleted": False, "is_rolling_back": False, "has_ignored": (),
+            "has": True, "settled_since": False, **said,
+        }  # fmt: skip
+
+    def __getattr__(self, name: str) -> Any:
+        said = self._said[name]
+
+        def answer(*given: Any) -> Any:
+            if isinstance(said, Exception):
+                raise said
+            return given[0] in said if isinstance(said, tuple) else said
+
+        return answer
+
+
+class Sets:
+    """One request, and the ledger that it meets."""
+
+    def __init__(
+        self, kind: Any, vm_ids: VmIds, physical_id: str = "", *, policy: Any = "DESTROY", old: Any = None, **said: Any
+    ) -> None:
+        self.room = room = Room(kind)
+        room.keep(State())
+        self.physical_id = physical_id
+        self.properties = {
+            "EnvironmentId": HERE.environment_id, "ConnectorId": HERE.connector_id, "VmIds": sorted(vm_ids),
+            "RemovalPolicy": policy,
+        }  # fmt: skip
+        request = SimpleNamespace(
+            type=kind, request_id="r", logical_id="A", physical_id=physical_id, issued=None, place="",
+            properties=self.properties, old_properties=old or {}, issued_at=lambda _: START,
+        )  # fmt: skip
+        room.context.request = cast(Any, request)
+        room.context.stack = cast(Any, Stack(**said))
+        self.sets = FormerSets(room.context, Properties(HERE, vm_ids, removal_policy=policy))
+
+    def has(
+        self, physical_id: str, vm_ids: VmIds, sequence: int, *, logical_id: str = "A", live: bool = True,
+        request_id: str = "earlier", connector: Connector = HERE, **more: Any,
+    ) -> None:  # fmt: skip
+        """Let the ledger have a set; what it declares is ours."""
+        declared = DeclaredSet(logical_id, connector, vm_ids, request_id, sequence, START - 100.0, live=live, **more)
+        state = self.room.table.stored.declare(physical_id, declared)
+        holding = state.holding(connector)
+        state = state.hold(connector, holding.own(vm_ids))
+        self.room.keep(State(**{**vars(state), "sequence": max(state.sequence, sequence)}))
+
+    def begin(self) -> State:
+        self.sets.find_out_retained(self.room.table.stored)
+        self.room.keep(self.sets.begin(self.room.table.stored))
+        record = self.room.table.stored.requests
+        key = next(key for key, one in record.items() if one.request_id == "r")
+        self.room.fence._key = key
+        self.room.keep(self.room.table.stored.record(key, invocation="me"))
+        return self.room.table.stored
+
+    @property
+    def live(self) -> set[str]:
+        return {key for key, one in self.room.table.stored.sets.items() if one.live}
+
+
+ONE, TWO = set_id("A", HERE, ids(1)), set_id("A", HERE, ids(1, 2))
+THREE = set_id("A", HERE, ids(3))
+
+
+# --- Create and Update -----------------------------------------------------------------------------------------------
+
+
+def test_a_request_drops_the_pending_sets_of_those_that_it_has_overtaken() -> None:
+    for kind in ("Create", "Update"):
+        sets = Sets(kind, ids(1, 2), ONE if kind == "Update" else "")
+        sets.has("pending", ids(5), 1, live=False)
+        assert set(sets.begin().sets) == {TWO}
+
+
+def test_a_create_counts_live_sets_of_its_logical_id_as_kept() -> None:
+    sets = Sets("Create", ids(1, 2))
+    sets.has(ONE, ids(1), 1)
+    assert sets.begin().sets[ONE].kept
+
+
+def test_a_request_that_comes_after_its_deadline_begins_nothing() -> None:
+    sets = Sets("Update", ids(1, 2), ONE)
+    sets.room.pass_time(3600.0)
+    before = sets.room.table.stored
+    with pytest.raises(Failure, match="after CloudFormation had given up"):
+        sets.sets.begin(before)
+
+
+def test_a_lost_set_is_taken_up_again_only_where_its_properties_prove_the_id() -> None:
+    for properties, found in ((ids(1), True), (ids(1, 2), False)):
+        sets = Sets("Delete", properties, ONE)
+        state = sets.begin()
+        assert (state.holding(HERE).owned == ids(1)) == found
+
+
+def test_a_set_that_was_dropped_is_never_taken_up_again() -> None:
+    """By now its VMs may be somebody else's."""
+    sets = Sets("Delete", ids(1), ONE)
+    sets.has(ONE, ids(1), 1)
+    dropped = sets.room.table.stored.drop([ONE]).hold(HERE, Holding())
+    sets.room.keep(dropped)
+    assert sets.begin().holding(HERE).owned == frozenset()
+
+
+def test_what_is_taken_over_of_a_retained_set_counts_as_adopted_until_the_operation_completes() -> None:
+    """Rolled back, it is left entitled, as it was before."""
+    sets = Sets("Create", ids(1, 2))
+    sets.has("retained", ids(1), 1, logical_id="B", kept=True, retained=True)
+    sets.begin()
+    adoption = Adoption("r", START)
+    state = sets.sets.made_live(sets.room.table.stored, adoption)
+    assert state.holding(HERE).adopted == {"vm-1": adoption}
+    assert "retained" not in state.sets
+    assert state.sets[TWO].live
+
+
+def test_of_a_resource_that_is_gone_what_it_retained_is_taken_over_and_no_others() -> None:
+    for said, kept in ((False, True), (True, False), (Failure("can't say"), False)):
+        sets = Sets("Create", ids(1, 2), has=said)
+        sets.has("other", ids(1), 1, logical_id="B")
+        sets.begin()
+        sets.sets.find_out_retained_elsewhere()
+        assert sets.room.table.stored.sets["other"].kept == kept
+
+
+def test_of_a_set_retained_before_nothing_is_taken_before_the_request_succeeds() -> None:
+    sets = Sets("Create", ids(1, 2), has=False)
+    sets.has("other", ids(1, 7), 1, logical_id="B", kept=True, retained=True)
+    sets.begin()
+    writes = sets.room.table.writes
+    sets.sets.find_out_retained_elsewhere()
+    assert sets.room.table.stored.sets["other"].vm_ids == ids(1, 7)
+    assert sets.room.table.writes == writes
+
+
+def test_a_set_whose_answer_nobody_heard_does_not_count_as_retained() -> None:
+    for ignored, kept in (((ONE,), False), ((), True)):
+        sets = Sets("Create", ids(1, 2), has_ignored=ignored)
+        sets.has(ONE, ids(1), 1)
+        sets.begin()
+        sets.sets.find_out_kept()
+        assert sets.room.table.stored.sets[ONE].kept == kept
+
+
+# --- what an Update shows to be history ------------------------------------------------------------------------------
+
+
+def updated(named: Any, *, settled: bool) -> set[str]:
+    """Return the live sets after an Update of ONE to TWO, where the ledger has an older and a newer one besides."""
+    sets = Sets("Update", ids(1, 2), ONE, physical_id_of=named, settled_since=settled)
+    sets.has("older", ids(8), 1)
+    sets.has(ONE, ids(1), 2)
+    sets.has("newer", ids(9), 3)
+    sets.begin()
+    sets.sets.drop_obsolete()
+    return sets.live
+
+
+def test_an_update_drops_newer_sets_and_older_ones_to_which_the_stack_cannot_return() -> None:
+    assert updated(ONE, settled=True) == {ONE}
+    assert updated(ONE, settled=False) == {ONE, "older"}
+
+
+def test_an_update_never_drops_the_set_that_cloudformation_names() -> None:
+    assert updated("newer", settled=True) == {ONE, "newer"}
+    assert updated("older", settled=True) == {ONE, "older"}
+
+
+def test_an_update_drops_nothing_where_cloudformation_cannot_be_asked() -> None:
+    assert updated(Failure("no"), settled=True) == {ONE, "older", "newer"}
+
+
+# --- Delete: retained ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"physical_id_of": ONE}, True),
+        ({"physical_id_of": None}, True),
+        # The clean-up of a former set: CloudFormation names the new one.
+        ({"physical_id_of": TWO}, False),
+        # The creation of the resource is rolled back.
+        ({"physical_id_of": ONE, "is_rolling_back": True}, False),
+    ],
+)
+def test_a_delete_of_the_resource_whose_properties_say_retain_keeps_what_is_entitled(
+    said: dict[str, Any], kept: bool
+) -> None:
+    sets = Sets("Delete", ids(1), ONE, policy="RETAIN", **said)
+    sets.has(ONE, ids(1), 1, retains=True)
+    state = sets.begin()
+    assert (ONE in state.sets) == kept
+    if kept:
+        assert (state.sets[ONE].kept, state.sets[ONE].retained) == (True, True)
+
+
+def test_the_clean_up_of_a_create_that_took_over_from_a_retained_set_is_no_deletion_of_the_resource() -> None:
+    """The set counts as kept since the Create, and nobody has retained it for certain."""
+    sets = Sets("Delete", ids(1), ONE, policy="RETAIN", physical_id_of=ONE)
+    sets.has(ONE, ids(1), 1, retains=True, kept=True)
+    assert ONE not in sets.begin().sets
+
+
+def test_what_one_delete_has_retained_a_second_one_keeps() -> None:
+    sets = Sets("Delete", ids(1), ONE, policy="RETAIN", physical_id_of=None, is_rolling_back=True)
+    sets.has(ONE, ids(1), 1, retains=True, kept=True, retained=True)
+    assert sets.begin().sets[ONE].retained
+
+
+# --- Delete: sets that no Delete will name ---------------------------------------------------------------------------
+
+
+def deleted(physical_id: str, **said: Any) -> set[str]:
+    """Return the live sets after a Delete, where the ledger has ONE, an older set and a newer one that says RETAIN."""
+    sets = Sets("Delete", ids(1), physical_id, **said)
+    sets.has("older", ids(8), 1, request_id="r1")
+    sets.has(ONE, ids(1), 2, request_id="r2")
+    sets.has("newer", ids(9), 3, request_id="r3", retains=True)
+    sets.begin()
+    sets.sets.drop_abandoned()
+    return sets.live
+
+
+def test_the_clean_up_of_a_former_set_leaves_the_one_that_cloudformation_names() -> None:
+    assert deleted(ONE, physical_id_of="newer") == {"older", "newer"}
+    # Even while the whole stack goes: CloudFormation has the new one still, and will delete it by a request of its own.
+    assert deleted(ONE, physical_id_of="newer", is_being_deleted=True) == {"older", "newer"}
+
+
+def test_where_the_resource_goes_older_sets_go_with_it_and_newer_ones_that_were_never_taken_on() -> None:
+    assert deleted(ONE, physical_id_of=ONE) == {"newer"}
+    assert deleted(ONE, physical_id_of=ONE, has_ignored=("newer",)) == set()
+
+
+def test_a_rollback_leaves_older_sets_to_which_it_goes_back() -> None:
+    assert deleted(ONE, physical_id_of=ONE, is_rolling_back=True) == {"older", "newer"}
+    assert deleted(ONE, physical_id_of=ONE, is_rolling_back=True, has_ignored=("newer",)) == {"older"}
+
+
+def test_while_nobody_deletes_the_stack_and_cloudformation_names_neither_no_other_set_goes() -> None:
+    assert deleted(ONE, physical_id_of=None) == {"older", "newer"}
+    assert deleted(ONE, physical_id_of=Failure("no")) == {"older", "newer"}
+
+
+def test_where_the_whole_stack_goes_all_sets_go_but_one_with_retain_that_cloudformation_skips() -> None:
+    assert deleted(ONE, physical_id_of=None, is_being_deleted=True) == {"newer"}
+    # Never taken on, so that CloudFormation does not even skip it.
+    assert deleted(ONE, physical_id_of=None, is_being_deleted=True, has_ignored=("newer",)) == set()
+
+
+def test_where_the_creation_of_the_stack_is_rolled_back_all_sets_go() -> None:
+    assert deleted(ONE, physical_id_of=None, is_being_deleted=True, is_rolling_back=True) == set()
+
+
+def test_the_delete_of_a_failed_create_drops_what_was_before_it_and_its_own_answer_and_nothing_newer() -> None:
+    assert deleted(failed_id(3, "r9"), physical_id_of=None) == {"newer"}
+    assert deleted(failed_id(1, "r3"), physical_id_of=None) == {"older", ONE}
+    assert deleted(failed_id(9, "r9"), physical_id_of=None) == set()
+
+
+def test_a_made_up_id_drops_all_live_sets_but_the_one_that_cloudformation_names() -> None:
+    assert deleted("Stack-A-1ABCDEF", physical_id_of=None) == set()
+    assert deleted("Stack-A-1ABCDEF", physical_id_of=ONE) == {ONE}
+
+
+def test_a_delete_that_comes_again_drops_nothing_that_is_in_use() -> None:
+    assert deleted(THREE, physical_id_of=None, is_being_deleted=True) == {"older", ONE, "newer"}
+
+
+def test_a_delete_leaves_sets_of_other_logical_ids_and_connectors() -> None:
+    sets = Sets("Delete", ids(1), ONE, physical_id_of=None, is_being_deleted=True)
+    sets.has(ONE, ids(1), 1)
+    sets.has("elsewhere", ids(5), 2, logical_id="B", connector=THERE)
+    sets.begin()
+    sets.sets.drop_abandoned()
+    assert sets.live == {"elsewhere"}
+
+
+def test_the_record_of_a_request_says_which_set_it_found() -> None:
+    sets = Sets("Update", ids(1, 2), ONE)
+    sets.has(ONE, ids(1), 4)
+    record: RequestRecord = next(one for one in sets.begin().requests.values() if one.request_id == "r")
+    assert record.found == 4
