@@ -144,7 +144,7 @@ class Delivery:
 
     @property
     def token(self) -> str:
-        return urllib.parse.urlsplit(self.event["ResponseURL"]).path.rpartition("/")[2]
+        return str(urllib.parse.urlsplit(self.event["ResponseURL"]).path.rpartition("/")[2])
 
     @property
     def puts(self) -> list[Received]:
@@ -249,7 +249,8 @@ class Stack:
                 return Response(body, status=status)
             if action in self.denied:
                 return _error(403, "AccessDenied", f"not authorized to perform: cloudformation:{action}")
-            return getattr(self, f"_{action}")()
+            answer: Response = getattr(self, f"_{action}")()
+            return answer
 
         return app
 

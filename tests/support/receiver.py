@@ -22,7 +22,8 @@ class Received:
 
     @property
     def answer(self) -> dict[str, Any]:
-        return json.loads(self.body)
+        answer: dict[str, Any] = json.loads(self.body)
+        return answer
 
 
 @dataclass
