@@ -15,6 +15,8 @@ Context values, in cdk.json or by `-c name=value`:
     adoptExisting   true: take over entitlements that exist already. Default false
     retain          true: deleting the stack leaves the entitlements. Default false
     timeoutMinutes  how long CloudFormation waits for one operation, 1 to 60. Default 60
+    monitor         true: look at the entitlements every five minutes, and alarm. Default false
+    alarmTopicArn   SNS topic that the monitor's alarms go to. Default none
     stackName       name of the stack. Default EvsWindowsServerEntitlements-<environmentId>
 """
 
@@ -32,6 +34,10 @@ from app_context import STACK_NAME, Settings, read_settings, refuse_misspelt, wi
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aws_cdk import Stack
+
+    from evs_entitlements import WindowsServerEntitlements
 
 PROJECT = Path(__file__).resolve().parent
 #: Oldest CDK library that will do.
@@ -72,6 +78,8 @@ def synthesize() -> None:
         removal_policy=RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY,
         timeout=Duration.minutes(settings.timeout_minutes),
     )
+    if settings.monitor:
+        _monitor(stack, entitlements, settings.alarm_topic_arn)
     # A first `cdk diff` shows outputs with their values, but no property of a resource.
     CfnOutput(stack, "DeclaredVms", value=str(len(vm_ids)), description="How many VMs are declared to be entitled")
     CfnOutput(stack, "VmIds", value=shortened(vm_ids, OUTPUT_CHARACTERS), description="Which VMs are declared")
@@ -84,6 +92,13 @@ def synthesize() -> None:
     )
     app.synth()
     sys.stderr.write(f"{declaration(settings, vm_ids, os.environ)}\n")
+
+
+def _monitor(stack: Stack, entitlements: WindowsServerEntitlements, topic_arn: str | None) -> None:
+    from aws_cdk import aws_sns as sns
+
+    topic = sns.Topic.from_topic_arn(stack, "AlarmTopic", topic_arn) if topic_arn else None
+    entitlements.monitor(topic=topic, dashboard=True)
 
 
 def checked_vm_ids(settings: Settings) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 STACK_NAME = "EvsWindowsServerEntitlements"
 NAMES = (
     "environmentId", "connectorId", "vmIds", "vmIdsFile", "lockFile", "adoptExisting", "retain", "timeoutMinutes",
-    "stackName",
+    "stackName", "monitor", "alarmTopicArn",
 )  # fmt: skip
 #: Names that other tools, or the construct, have for the same.
 _OTHER_NAMES = {
@@ -37,6 +37,11 @@ _OTHER_NAMES = {
     "vmsfile": "vmIdsFile",
     "lock": "lockFile",
     "stack": "stackName",
+    "monitoring": "monitor=true",
+    "alarms": "monitor=true",
+    "topic": "alarmTopicArn",
+    "topicarn": "alarmTopicArn",
+    "snstopicarn": "alarmTopicArn",
 }
 #: Values that give away what is meant, whatever the name.
 _VALUES = {
@@ -46,6 +51,7 @@ _VALUES = {
 }
 # So like a name is a misspelt one.
 _NEAR = 0.82
+_TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+")
 # These may be somebody's own; only a value that is an id gives them away.
 _OWN = frozenset({"environment", "connector"})
 # CloudFormation's rule for the name of a stack.
@@ -93,6 +99,8 @@ class Settings:
     retain: bool
     timeout_minutes: int
     stack_name: str
+    monitor: bool = False
+    alarm_topic_arn: str | None = None
 
 
 def read_settings(context: Callable[[str], object]) -> Settings:
@@ -114,6 +122,8 @@ def read_settings(context: Callable[[str], object]) -> Settings:
         retain=_flag(context, "retain"),
         timeout_minutes=_timeout_minutes(context),
         stack_name=_stack_name(context, environment_id),
+        monitor=_flag(context, "monitor"),
+        alarm_topic_arn=_topic_arn(context),
     )
 
 
@@ -173,6 +183,20 @@ def _meant(name: str, value: object) -> str | None:
         if texts and all(isinstance(text, str) and pattern.fullmatch(text.strip()) for text in texts):
             return meant
     return None
+
+
+def _topic_arn(context: Callable[[str], object]) -> str | None:
+    value = context("alarmTopicArn")
+    if value is None:
+        return None
+    if not _TOPIC_ARN.fullmatch(str(value)):
+        raise ValueError(
+            f"alarmTopicArn: got {value!r}, expected the ARN of an SNS topic, such as "
+            "arn:aws:sns:eu-central-1:111122223333:on-call"
+        )
+    if not _flag(context, "monitor"):
+        raise ValueError("alarmTopicArn: got one without a monitor that could tell it anything: add -c monitor=true")
+    return str(value)
 
 
 def _required(context: Callable[[str], object], name: str, example: str) -> str:

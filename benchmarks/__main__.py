@@ -12,7 +12,7 @@ from pathlib import Path
 import crhelper
 from rich.console import Console
 
-from benchmarks import HERE
+from benchmarks import HERE, monitoring
 from benchmarks.arena import Arena
 from benchmarks.measure import (
     Life,
@@ -63,8 +63,10 @@ def main() -> int:
         floor = python_contender("floor", HERE / "handlers" / "floor", "index.handler")
         plain = python_contender("plain crhelper", HERE / "handlers" / "plain", "index.handler", most=100)
         _assets(figures, directory, ours, plain)
-        with Arena(directory, max(*arguments.sizes, 5_000) + 1) as arena:
+        with Arena(directory, max(*arguments.sizes, *monitoring.SIZES) + 1) as arena:
             _lives(console, figures.results, arena, (ours, floor, plain), arguments)
+            with console.status("monitor"):
+                figures.monitor = monitoring.runs(arena, directory / "asset")
             _node(console, figures, arena, directory, arguments.runs or RUNS[3])
             synths = None
             if not arguments.no_synth:

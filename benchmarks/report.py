@@ -17,7 +17,7 @@ import matplotlib as mpl
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import HERE
+from benchmarks import HERE, monitoring
 from benchmarks.measure import STEPS, Results, Series, Synth, Wait
 
 DOCUMENT = HERE.parent / "docs" / "performance.md"
@@ -35,6 +35,7 @@ class Figures:
     waits: list[Wait] = field(default_factory=list)
     synths: dict[int, list[Synth]] = field(default_factory=dict)
     template_bytes: dict[int, int] = field(default_factory=dict)
+    monitor: list[monitoring.Runs] = field(default_factory=list)
     resources: dict[str, Counter[str]] = field(default_factory=dict)
     assets: dict[str, int] = field(default_factory=dict)
     unzipped: dict[str, int] = field(default_factory=dict)
@@ -247,6 +248,7 @@ def show(console: Console, figures: Figures) -> list[Check]:
     """Print everything; return the targets that are missed."""
     for title, headings, lines in (
         ("Requests, each in a fresh process", _HEADINGS, rows(figures)),
+        ("Runs of the monitor", monitoring.HEADINGS, [one.row() for one in figures.monitor]),
         ("What is deployed", _THINGS, _things(figures)),
         ("Targets", _TARGETS, [(one.target, one.measured, "yes" if one.met else "NO") for one in checks(figures)]),
     ):  # fmt: skip
@@ -293,6 +295,7 @@ def write(figures: Figures) -> None:
         "requests": _markdown(_HEADINGS, rows(figures)) + "\n\n" + "\n\n".join(
             note.replace("*", "\\*") for note in _notes(figures)
         ),
+        "monitor": _markdown(monitoring.HEADINGS, [one.row() for one in figures.monitor]),
         "deployed": _markdown(_THINGS, _things(figures)) + "\n\n" + _synth_line(figures),
         "machine": _machine(figures),
     }.items():  # fmt: skip

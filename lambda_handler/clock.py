@@ -69,9 +69,9 @@ class Clock:
         if not self.has_room_for_a_call():
             raise HandOver(_NEARLY_OVER)
 
-    def has_room_for_a_call(self) -> bool:
-        """Tell whether one more call can be made and its outcome dealt with."""
-        return self.remaining() >= self._needed
+    def has_room_for_a_call(self, besides: float = 0.0) -> bool:
+        """Tell whether one more call can be made and its outcome dealt with, `besides` so many seconds."""
+        return self.remaining() >= self._needed + besides
 
     def close(self) -> None:
         """Note that the work is over: what was kept for the outcome of one more call serves for a last write."""

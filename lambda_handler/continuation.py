@@ -36,6 +36,7 @@ class Continuation:
         list_refused_since, not_found_since: since when EVS refuses to list, or says that the environment or connector
             does not exist, in epoch seconds.
         look: a look that could not be finished.
+        connector_asked, connector_wrong: EVS was asked what is wrong with the connector, and what it has said.
     """
 
     number: int
@@ -49,6 +50,8 @@ class Continuation:
     list_refused_since: float | None = None
     not_found_since: float | None = None
     look: PartialLook | None = None
+    connector_asked: bool = False
+    connector_wrong: str = ""
 
     @classmethod
     def of(cls, event: Mapping[str, Any], arrived: float, answer_by: float) -> "Continuation":
@@ -73,6 +76,8 @@ class Continuation:
             list_refused_since=given.get("ListRefusedSince"),
             not_found_since=given.get("NotFoundSince"),
             look=_unpacked_look(given.get("Look")),
+            connector_asked=given.get("ConnectorAsked", False),
+            connector_wrong=given.get("ConnectorWrong", ""),
         )
 
     def payload(self, event: Mapping[str, Any]) -> bytes:
@@ -93,6 +98,8 @@ class Continuation:
             "ListRefusedSince": self.list_refused_since,
             "NotFoundSince": self.not_found_since,
             "Look": _packed_look(self.look),
+            "ConnectorAsked": self.connector_asked,
+            "ConnectorWrong": self.connector_wrong,
         }
         payload = json.dumps({**rest, KEY: packed}, separators=(",", ":")).encode()
         if len(payload) > EVENT_BYTES and self.look is not None:

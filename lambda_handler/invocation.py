@@ -36,8 +36,6 @@ from .steps.without_ledger import delete_declared
 LEDGER_TABLE = "LEDGER_TABLE_NAME"
 #: Kinds of calls whose trouble one invocation tells the next.
 _KINDS = ("ledger", "list", "change", "stack")
-#: So often a fresh invocation may fail to start before the request is given up. Lambda retries an invocation twice.
-_MOST_HAND_OVERS_FAILED = 2
 
 
 def run(
@@ -112,7 +110,10 @@ class Invocation:
         return Context(
             request=request,
             fence=fence,
-            listing=Listing(evs, self._retries["list"], clock, pace, before.look, before.not_found_since),
+            evs=evs,
+            listing=Listing(
+                evs, self._retries["list"], clock, pace, before.look, before.not_found_since, place=request.place
+            ),
             mutations=Mutations(evs, fence, self._retries["change"], clock, pace),
             stack=Stack(clients, self._retries["stack"], clock, pace, request.stack_id, before.answer_by),
             clock=clock,
@@ -121,21 +122,30 @@ class Invocation:
             answer_by=before.answer_by,
             undo_time=pace.undo_time(timeout),
             carried=Carried(
-                dict(before.failed), before.called_for_all, dict(before.refused_since), before.list_refused_since
+                dict(before.failed),
+                before.called_for_all,
+                dict(before.refused_since),
+                before.list_refused_since,
+                before.connector_asked,
+                before.connector_wrong,
             ),
         )
 
     def _too_short(self, request: Request) -> Answer:
         got, least = self._clock.remaining(), self._pace.least_invocation
+        return self._unserved(
+            request,
+            f"the function's timeout is too short: {got:.0f} s were left when it began, and at least {least:.0f} s are "
+            "needed. Nothing was changed. Set the timeout of the function back to what the construct gives it, or to "
+            "30 s at the least",
+        )
+
+    def _unserved(self, request: Request, reason: str) -> Answer:
+        """Return the answer of an invocation that has not come to its ledger."""
         physical_id = request.physical_id
         if request.type == "Create" or not physical_id:
             physical_id = failed_id(0, request.request_id)
-        reason = (
-            f"the function's timeout is too short: {got:.0f} s were left when it began, and at least {least:.0f} s are "
-            "needed. Nothing was changed. Set the timeout of the function back to what the construct gives it, or to "
-            f"30 s at the least (log stream {self._log_stream})"
-        )
-        return Answer("FAILED", physical_id, reason)
+        return Answer("FAILED", physical_id, f"{reason} (log stream {self._log_stream})")
 
     @property
     def _log_stream(self) -> str:
@@ -200,12 +210,18 @@ class Invocation:
         return self._clock.remaining() < self._pace.last_answer
 
     def _may_not_retry(self, before: Continuation) -> bool:
-        """Tell whether Lambda's retries would come too late, or have been used up; counts this one in the ledger."""
-        late = before.answer_by - self._clock.now() < 75
-        if late or self._steps is None or not self._steps.fence.is_admitted:
-            return late
+        """Tell whether Lambda's next retry would come too late, or there is none; counts this one in the ledger.
+
+        A retry that comes with less time than `least_invocation` before the answer is due could do nothing with it.
+        """
+        pace = self._pace
+        in_time = before.answer_by - self._clock.now() - pace.least_invocation
+        if self._steps is None or not self._steps.fence.is_admitted:
+            # Which retry comes next is not known.
+            return in_time < max(pace.retried_after)
         fence = self._steps.fence
-        if fence.record.hand_overs_failed >= _MOST_HAND_OVERS_FAILED:
+        failed = fence.record.hand_overs_failed
+        if failed >= len(pace.retried_after) or in_time < pace.retried_after[failed]:
             return True
         request = self._steps.request
         key = key_of(request.type, request.logical_id, request.physical_id)
@@ -240,11 +256,14 @@ class Invocation:
             list_refused_since=steps.carried.list_refused_since,
             not_found_since=steps.listing.not_found_since,
             look=steps.listing.partial,
+            connector_asked=steps.carried.connector_asked,
+            connector_wrong=steps.carried.connector_wrong,
         )
 
     def _given_up(self, reason: str) -> Answer | None:
         if self._convergence is None:
-            return self._too_short(Request.of(self._event))
+            # It has only slept.
+            return self._unserved(Request.of(self._event), f"{reason}. Not undone, left to the next request")
         return self._convergence.give_up(reason)
 
 

@@ -17,6 +17,8 @@ class Pace:
     hand_over: float = 5.0
     #: Kept for an answer where no fresh invocation can go on.
     last_answer: float = 7.0
+    #: Lambda tries an asynchronous invocation that failed again after so many seconds: the first time, the second time.
+    retried_after: tuple[float, float] = (60.0, 120.0)
     #: A chain of invocations ends here at the latest (a count). The deadline ends it long before.
     most_invocations: int = 600
 

@@ -1,5 +1,6 @@
 """Words for people: bounded lists of VMs, counts, failures grouped by their cause. Pure."""
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 #: Most characters that the messages of all causes together may have.
@@ -58,6 +59,23 @@ def _grouped(vm_ids: Iterable[str], key: Callable[[str], str]) -> list[list[str]
 def clipped(text: str, length: int) -> str:
     """Shorten to at most `length` characters, and show that it was."""
     return text if len(text) <= length else text[: max(length - 3, 0)] + "..."
+
+
+def json_bytes(text: str) -> int:
+    """Return how many bytes a text takes within a JSON document."""
+    return len(json.dumps(text)) - 2
+
+
+def clipped_json(text: str, size: int) -> str:
+    """Shorten until the text takes at most `size` bytes (3 or more) within a JSON document, and show that it was."""
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if json_bytes(clipped(text, middle)) <= size:
+            low = middle
+        else:
+            high = middle - 1
+    return clipped(text, low)
 
 
 def batches(items: Iterable[str], size: int = 100) -> list[tuple[str, ...]]:

@@ -188,6 +188,25 @@ def faults(name: str | None, effect: str | None, fields: tuple[str, ...], clear:
 
 @cli.command()
 @_of_instance
+@click.argument("state", type=click.Choice(["reachable", "unreachable"]))
+@click.argument("connector_id", required=False)
+def connector(name: str | None, state: str, connector_id: str | None) -> None:
+    """Let a connector lose its vCenter, or reach it again: connector unreachable [CONNECTOR_ID].
+
+    All of them where none is named. What they hold is AT_RISK meanwhile, and removed after EVS's grace.
+    """
+    with _plain_errors():
+        evs = _evs(name)
+        known = {item["id"]: item for item in evs.inventory()["connectors"]}
+        if connector_id is not None and connector_id not in known:
+            raise LookupError(f"no connector {connector_id}; there are {', '.join(sorted(known))}")
+        for each in [connector_id] if connector_id else sorted(known):
+            evs.by_hand("set_connector", each, reachable=state == "reachable")
+            click.echo(f"{each} of {known[each]['environmentId']} is {state}")
+
+
+@cli.command()
+@_of_instance
 def logs(name: str | None) -> None:
     """Print what Lambda functions wrote."""
     with _plain_errors():

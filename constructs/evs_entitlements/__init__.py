@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evs_entitlements.entitlements import WindowsServerEntitlements
     from evs_entitlements.lock import EntitlementLock
+    from evs_entitlements.monitor import EntitlementMonitor
 
-__all__ = ["EntitlementLock", "WindowsServerEntitlements"]
+__all__ = ["EntitlementLock", "EntitlementMonitor", "WindowsServerEntitlements"]
 
 _MODULES = {
     "EntitlementLock": "evs_entitlements.lock",
+    "EntitlementMonitor": "evs_entitlements.monitor",
     "WindowsServerEntitlements": "evs_entitlements.entitlements",
 }
 

@@ -19,6 +19,7 @@ from constructs import Construct, IValidation
 from evs_entitlements import neighbourhood
 from evs_entitlements.declaration import Declaration, still_declared
 from evs_entitlements.identity import identity, words
+from evs_entitlements.place import Place
 from evs_entitlements.provider import Provider
 from evs_entitlements.set_resource import SetResource, later, template_word
 from evs_entitlements.settings import Settings
@@ -90,6 +91,26 @@ class DeclaredSet(Construct):
         self._provider.use(self._policy, self)
         self.node.add_dependency(self._policy)
         self.node.add_validation(cast(IValidation, _Check(self)))
+
+    @property
+    def environment_id(self) -> str:
+        """Id of the environment; may be a token."""
+        return self._identity["EnvironmentId"]
+
+    @property
+    def connector_id(self) -> str:
+        """Id of the connector; may be a token."""
+        return self._identity["ConnectorId"]
+
+    @property
+    def place(self) -> Place:
+        """Both together."""
+        return Place(self.environment_id, self.connector_id)
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether a construct in the tree declares something for it."""
+        return bool(self._declared())
 
     def declare(self, construct: Construct, vm_ids: VmIds, settings: Settings) -> Declaration:
         """Add the VMs that a construct declares.

@@ -6,17 +6,26 @@ all constructs of a stack share that name the same environment and connector.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Duration, IResolvable, RemovalPolicy, Stack
+from aws_cdk import Annotations, Duration, IResolvable, RemovalPolicy, ResolutionTypeHint, Stack, Token
+from aws_cdk import aws_iam as iam
 from constructs import Construct, Dependable, IConstruct
 
-from evs_entitlements import lookups, validation
+from evs_entitlements import lookups, reading, validation
 from evs_entitlements.declaration import Declaration, still_declared
 from evs_entitlements.declared_set import DeclaredSet
 from evs_entitlements.identity import known_id
 from evs_entitlements.lookups import Checks
+from evs_entitlements.provider import Provider
 from evs_entitlements.settings import Settings
 from evs_entitlements.validation import VmIds
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_events as events
+    from aws_cdk import aws_sns as sns
+
+    from evs_entitlements.monitor import EntitlementMonitor
 
 #: CloudFormation's default, and its limit.
 DEFAULT_TIMEOUT = Duration.hours(1)
@@ -105,6 +114,66 @@ class WindowsServerEntitlements(Construct):
         lookups.report(self, checks.errors)
         self._declare(environment_id, connector_id, declared or validation.vm_ids_as_given(vm_ids), settings)
 
+    @property
+    def count(self) -> float:
+        """How many VMs the set declares, all its constructs together: a number token, known after the deployment."""
+        return Token.as_number(self._declared_set.resource.get_att("Count", ResolutionTypeHint.NUMBER))
+
+    @property
+    def physical_id(self) -> str:
+        """The PhysicalResourceId of the set's resource, a token. It is another one after each change of the set.
+
+        So what is made of it is updated with each change: of use to run something anew, never as a lasting name.
+        """
+        return self._declared_set.resource.ref
+
+    def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let somebody look at what the stack declares and at what EVS holds, and change nothing.
+
+        That is what `evs-entitlements list --environment` and `check --stack` need, and a dashboard of one's own:
+        `evs:ListEnvironmentConnectors` and `evs:ListVmEntitlements` on the environment,
+        `cloudformation:DescribeStacks` and `ListStackResources` on the stack, `dynamodb:GetItem` on the ledger. What
+        AWS limits to no resource is not part of it: `evs:ListEnvironments`, for the command without `--environment`.
+
+        Args:
+            grantee: a role, user, function or other principal; it may be of another stack.
+        """
+        ledger_table_arn = Provider.of(Stack.of(self)).ledger_table_arn
+        return reading.grant_read(grantee, self, environment_id=self._environment_id, ledger_table_arn=ledger_table_arn)
+
+    def monitor(
+        self,
+        *,
+        schedule: "events.Schedule | None" = None,
+        topic: "sns.ITopic | None" = None,
+        dashboard: bool = False,
+        at_risk_threshold: int = 1,
+        not_entitled_threshold: int = 1,
+        not_entitled_for: Duration | None = None,
+        silent_for: Duration | None = None,
+    ) -> "EntitlementMonitor":
+        """Watch the stack's entitlements: metrics, alarms, events. One for each stack, for all that it declares.
+
+        The `metric_...` methods of what is returned mean the environment and connector of this construct. Arguments and
+        errors are those of `EntitlementMonitor`.
+        """
+        # Who does without a monitor does not wait for the modules that it needs.
+        from evs_entitlements.monitor import EntitlementMonitor
+
+        monitor = EntitlementMonitor(
+            self,
+            "Monitor",
+            schedule=schedule,
+            topic=topic,
+            dashboard=dashboard,
+            at_risk_threshold=at_risk_threshold,
+            not_entitled_threshold=not_entitled_threshold,
+            not_entitled_for=not_entitled_for,
+            silent_for=silent_for,
+        )
+        monitor.watch(self._declared_set)
+        return monitor
+
     def _declare(self, environment_id: str, connector_id: str, vm_ids: VmIds, settings: Settings) -> None:
         if validation.is_short(settings.timeout):
             Annotations.of(self).add_warning_v2(
@@ -112,7 +181,8 @@ class WindowsServerEntitlements(Construct):
                 f"timeout: got {settings.timeout.to_seconds():g} seconds; a deployment that takes longer fails and is "
                 f"undone, and below {validation.TIMEOUT_SHORT_SECONDS} seconds hardly any is done in time",
             )
-        declared_set = DeclaredSet.of(Stack.of(self), environment_id, connector_id)
+        self._environment_id = environment_id
+        self._declared_set = declared_set = DeclaredSet.of(Stack.of(self), environment_id, connector_id)
         checks = Checks()
         with checks.check():
             declaration = declared_set.declare(self, vm_ids, settings)

@@ -9,9 +9,9 @@ change the ServiceToken of its custom resources, which CloudFormation refuses ("
 not allowed").
 """
 
-from typing import Any
+from collections.abc import Callable
 
-from aws_cdk import Acknowledgment, Aws, Duration, RemovalPolicy, ScopedAws, Stack, Validations
+from aws_cdk import Aws, Duration, RemovalPolicy, ScopedAws, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -19,6 +19,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from evs_entitlements import lambda_code, service_model
+from evs_entitlements.acknowledge import acknowledge, as_cdk_nag_writes_it
 
 #: Id of the provider under its Stack. A contract: it is part of every logical id here. Not a name that a user would
 #: give a construct of their own there.
@@ -60,6 +61,8 @@ class Provider(Construct):
         code = lambda_code.lambda_code(stack)
         self._table = table = self._ledger_table()
         self._users: dict[Construct, list[Construct]] = {}
+        #: Called with each declared set, with whether it joins or leaves, and at last with None.
+        self.on_change: Callable[[Construct | None, bool], None] | None = None
         log_group = logs.LogGroup(self, "LogGroup", retention=LOG_RETENTION, removal_policy=RemovalPolicy.DESTROY)
         self._role = self._function_role(table, log_group)
         self._function = lambda_.Function(
@@ -109,9 +112,21 @@ class Provider(Construct):
         """Name of the ledger's table, a token."""
         return self._table.table_name
 
+    @property
+    def ledger_table_arn(self) -> str:
+        """ARN of the ledger's table, a token."""
+        return self._table.table_arn
+
     def use(self, policy: iam.Policy, declared_set: Construct) -> None:
         """Note that a declared set needs an environment's policy."""
         self._users.setdefault(policy, []).append(declared_set)
+        if self.on_change is not None:
+            self.on_change(declared_set, True)
+
+    @property
+    def declared_sets(self) -> list[Construct]:
+        """The stack's declared sets."""
+        return [each for users in self._users.values() for each in users]
 
     def release(self, policy: iam.Policy, declared_set: Construct) -> None:
         """Take a declared set out of the stack that nobody declares any more, and all that it alone needed."""
@@ -119,11 +134,15 @@ class Provider(Construct):
         users = self._users[policy]
         users.remove(declared_set)
         stack.node.try_remove_child(declared_set.node.id)
+        if self.on_change is not None:
+            self.on_change(declared_set, False)
         if not users:
             del self._users[policy]
             stack.node.try_remove_child(policy.node.id)
         if not self._users:
             stack.node.try_remove_child(PROVIDER_ID)
+            if self.on_change is not None:
+                self.on_change(None, False)
 
     def environment_policy(self, environment_id: str | None) -> iam.Policy:
         """Return the policy that lets the function work in one environment.
@@ -156,9 +175,9 @@ class Provider(Construct):
             ],
         )
         if environment_id is None:
-            _acknowledge(
+            acknowledge(
                 policy,
-                f"AwsSolutions-IAM5[Resource::{_as_cdk_nag_writes_it(stack.resolve(arn))}]",
+                f"AwsSolutions-IAM5[Resource::{as_cdk_nag_writes_it(stack.resolve(arn))}]",
                 "The environment is a token: its id is known only at deployment, and a former one must still "
                 "be reachable when its entitlements are removed. Limited to the account and region.",
             )
@@ -172,7 +191,7 @@ class Provider(Construct):
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        _acknowledge(
+        acknowledge(
             table,
             "AwsSolutions-DDB3",
             "The ledger says what this stack owns now. An earlier state would be wrong: restored, it would "
@@ -232,14 +251,3 @@ def _ancestor_ids(stack: Stack) -> list[str]:
 def _alphanumeric(environment_id: str) -> str:
     # env-abcde12345 -> Envabcde12345, which no token's policy can be called.
     return environment_id.replace("env-", "Env")
-
-
-def _as_cdk_nag_writes_it(arn: Any) -> str:
-    # A wildcard is acknowledged one by one, by an id that has the resource in it: <AWS::Region> for a Ref.
-    parts = [arn] if isinstance(arn, str) else arn["Fn::Join"][1]
-    return "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)
-
-
-def _acknowledge(construct: Construct, rule: str, reason: str) -> None:
-    """Give the reason why a cdk-nag rule does not hold here; it means nothing to an app without cdk-nag."""
-    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))

@@ -24,6 +24,7 @@ CALLED = {
     SERVICE: OPERATIONS,
     "dynamodb": ("GetItem", "PutItem", "UpdateItem"),
     "lambda": ("Invoke",),
+    "events": ("PutEvents",),
     "cloudformation": ("DescribeStackEvents", "DescribeStackResource", "DescribeStacks"),
 }
 #: First botocore whose EVS model has these operations.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 #: How long EVS keeps entitlements of a vCenter that its connector does not reach.
@@ -29,6 +29,12 @@ class Check:
     type: str
     result: str
     impaired_since: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        """Which check it is, its result, and since when that is not what it should be, where EVS says so."""
+        since = f" since {self.impaired_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if self.impaired_since else ""
+        return f"check {self.type} is {self.result}{since}"
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,20 @@ class Connector:
             found.append(f"its type is {self.type}, and entitlements need one of type {VCENTER}")
         if self.state != "ACTIVE":
             found.append(f"its state is {self.state}, not ACTIVE")
-        found += [f"check {check.type} is {check.result}" for check in self.checks if check.result != "PASSED"]
+        found += [check.words for check in self.checks if check.result != "PASSED"]
         return tuple(found)
+
+
+def removal_at(connector: Connector | None, first_seen: datetime) -> datetime:
+    """Return when EVS removes entitlements that are AT_RISK, unless the connector reaches its vCenter again.
+
+    Args:
+        connector: what EVS says of it, where that is known. Its check may have failed before anybody looked.
+        first_seen: when AT_RISK was first seen.
+    """
+    known = connector.removal_at if connector else None
+    seen = first_seen + GRACE
+    return min(known, seen) if known else seen
 
 
 def _time(value: object) -> datetime | None:

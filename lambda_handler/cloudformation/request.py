@@ -56,6 +56,12 @@ class Request:
             issued=_issued(event.get("ResponseURL", "")),
         )
 
+    @property
+    def place(self) -> str:
+        """Region and account of the stack, which the function shares, in words; empty where StackId is no ARN."""
+        parts = self.stack_id.split(":")
+        return f"region {parts[3]} of account {parts[4]}" if len(parts) > 5 and parts[3] and parts[4] else ""
+
     def issued_at(self, arrived: float) -> float:
         """Return when CloudFormation issued the request, in epoch seconds: by its own clock, or by arrival."""
         if self.issued is None:

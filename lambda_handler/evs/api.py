@@ -53,6 +53,11 @@ class Evs:
         Raises:
             AwsError
         """
+        rows, following = self.raw_page(connector, token)
+        return list(rows_of({"entitlements": rows})), following
+
+    def raw_page(self, connector: Connector, token: str | None = None) -> tuple[list[dict[str, Any]], str | None]:
+        """Return one page of rows as the API has them, names and errors with them; else as `page`."""
         more = {"nextToken": token} if token else {}
         answer = call(
             self._client.list_vm_entitlements,
@@ -63,7 +68,19 @@ class Evs:
             maxResults=BATCH,
             **more,
         )
-        return list(rows_of(answer)), answer.get("nextToken") or None
+        return list(answer.get("entitlements") or ()), answer.get("nextToken") or None
+
+    def connectors(self, environment_id: str) -> tuple[list[dict[str, Any]], bool]:
+        """Return the connectors of an environment as the API has them, and whether these are all.
+
+        Raises:
+            AwsError
+            AttributeError: botocore's model of EVS does not have the operation.
+        """
+        answer = call(
+            self._client.list_environment_connectors, "evs:ListEnvironmentConnectors", environmentId=environment_id
+        )
+        return list(answer.get("connectors") or ()), not answer.get("nextToken")
 
     def create(self, connector: Connector, vm_ids: Iterable[str], send_by: float) -> Rows:
         """Call CreateEntitlement, which must leave before `send_by` (epoch seconds).

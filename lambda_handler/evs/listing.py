@@ -90,6 +90,7 @@ class Listing:
         retries: of ListVmEntitlements.
         partial: a look that the invocation before could not finish.
         not_found_since: since when EVS says that environment or connector does not exist, in epoch seconds.
+        place: region and account in words, for what a user is told.
 
     Attributes:
         partial: the look that this invocation could not finish.
@@ -103,6 +104,8 @@ class Listing:
         pace: Pace,
         partial: PartialLook | None = None,
         not_found_since: float | None = None,
+        *,
+        place: str = "",
     ) -> None:
         self._evs = evs
         self._retries = retries
@@ -110,6 +113,7 @@ class Listing:
         self._pace = pace
         self.partial = partial
         self.not_found_since = not_found_since
+        self.place = place
 
     def look(self, connector: Connector, until: float) -> Look:
         """Return all rows of a connector.
@@ -171,4 +175,4 @@ class Listing:
 
     def watch(self, connector: Connector, last_page: str | None) -> Watch:
         """Return looks for what is CREATING. Rows of new entitlements are most likely on the last page."""
-        return Watch(self, connector, self._clock, self._pace, last_page)
+        return Watch(self, connector, self._clock, self._pace, last_page, self.place)

@@ -28,8 +28,11 @@ class Watch:
     page is such a look each time.
     """
 
-    def __init__(self, pages: Pages, connector: Connector, clock: Clock, pace: Pace, last_page: str | None) -> None:
+    def __init__(
+        self, pages: Pages, connector: Connector, clock: Clock, pace: Pace, last_page: str | None, place: str = ""
+    ) -> None:
         self._pages = pages
+        self._place = place
         self._connector = connector
         self._clock = clock
         self._token = last_page
@@ -81,7 +84,7 @@ class Watch:
             self._token = None
             return self._pages.page(self._connector, None, until)
         except NotFound as error:
-            raise not_found(error, self._connector) from error
+            raise not_found(error, self._connector, self._place) from error
 
 
 def _held(rows: Iterable[Row]) -> Rows:

@@ -33,6 +33,10 @@ class LedgerTable:
         self._key = {"Id": {"S": stack_id}}
         self._client: Any = None
         self._version = 0
+        #: Whether the item has the map of calls, in which single calls are written.
+        self._has_calls = False
+        #: Whether DynamoDB has refused the form of an UpdateItem: all writes are of the whole item then.
+        self._is_update_refused = False
         #: Attributes of the item that a neighbouring version has added; they are written back as they are.
         self._unknown: dict[str, Any] = {}
         self.state = State()
@@ -46,7 +50,7 @@ class LedgerTable:
         """
         item = self._ask("GetItem", until, Key=self._key, ConsistentRead=True).get("Item")
         if item is None:
-            self._version, self.state = 0, State()
+            self._version, self.state, self._has_calls = 0, State(), False
             return self.state
         try:
             self.state = read_item(item)
@@ -54,6 +58,7 @@ class LedgerTable:
         except (LedgerFailure, KeyError, ValueError, TypeError) as error:
             raise LedgerFailure(f"{self._named} can't be used: {error}") from error
         self._version = version
+        self._has_calls = "Calls" in item
         self._unknown = {name: value for name, value in item.items() if name not in ATTRIBUTES}
         return self.state
 
@@ -78,12 +83,15 @@ class LedgerTable:
 
     def _write(self, state: State, until: float) -> bool:
         now = self.state
-        only_calls = self._version and replace(state, calls=now.calls, claims=now.claims) == now
+        # A version that has no calls to note may leave their map out, and DynamoDB makes none for an entry of it.
+        may_update = self._version and self._has_calls and not self._is_update_refused
+        only_calls = may_update and replace(state, calls=now.calls, claims=now.claims) == now
         try:
             if only_calls:
                 self._ask("UpdateItem", until, Key=self._key, **{**self._conditional(), **self._changed_calls(state)})
             else:
                 self._ask("PutItem", until, Item=self._item(state), **self._conditional())
+                self._has_calls = True
         except _ConditionFailed:
             return False
         return True
@@ -159,10 +167,14 @@ class LedgerTable:
         except Refused as error:
             if error.code == "ConditionalCheckFailedException":
                 raise _ConditionFailed from None
+            if operation == "UpdateItem" and error.code == "ValidationException":
+                # Nothing was written. As where another version has put an item without the map since it was read.
+                self._is_update_refused = True
+                raise _ConditionFailed from None
             raise LedgerFailure(f"{self._named} can't be used: {error}") from error
         except (AwsError, Failure) as error:
             raise LedgerFailure(f"{self._named} can't be reached: {error}") from error
 
 
 class _ConditionFailed(Exception):
-    """Somebody else wrote first, or our own write's answer was lost."""
+    """Nothing was written, to be tried again from the newest state: as somebody else wrote first."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ..clock import Clock
 from ..cloudformation.request import Request
 from ..cloudformation.stack import Stack
+from ..evs.api import Evs
 from ..evs.listing import Listing
 from ..ledger.fence import Fence
 from ..pace import Pace
@@ -23,12 +24,16 @@ class Carried:
         called_for_all: every VM was called for, so long ago that the list shows what became of the calls.
         refused_since: VM id -> since when its deletion is refused, in epoch seconds.
         list_refused_since: since when EVS refuses to list what is to be removed, in epoch seconds.
+        connector_asked: EVS was asked what is wrong with the connector, whatever came of it.
+        connector_wrong: what is wrong with it, as far as EVS has said.
     """
 
     failed: dict[str, str] = field(default_factory=dict)
     called_for_all: bool = False
     refused_since: dict[str, float] = field(default_factory=dict)
     list_refused_since: float | None = None
+    connector_asked: bool = False
+    connector_wrong: str = ""
 
 
 @dataclass
@@ -43,6 +48,7 @@ class Context:
 
     request: Request
     fence: Fence
+    evs: Evs
     listing: Listing
     mutations: Mutations
     stack: Stack

@@ -12,13 +12,17 @@ from ..errors import Failure, Interruption, LedgerFailure, LedgerGone, Restart, 
 from ..ledger.records import Adoption
 from ..ledger.state import State, key_of
 from ..log import logger
-from ..text import causes, clipped, count, some
+from ..text import causes, clipped, clipped_json, count, json_bytes, some
 from ..values import NO_VMS, VmIds
 from .context import Context
 from .declare import Declaring
+from .explain import SPARE_BEFORE_UNDO, explain
 from .former_sets import FormerSets
 from .remove import Left, remove_all
 from .without_ledger import undo_without_ledger
+
+#: Most characters of a Reason but for its log stream, and most bytes of them as JSON.
+_REASON, _REASON_BYTES = 2000, 2700
 
 
 class Convergence:
@@ -151,10 +155,11 @@ class Convergence:
         return self._undo(reason)
 
     def _undo(self, reason: str) -> Answer:
-        context = self._context
+        context, connector = self._context, self._sets.connector
         context.mutations.retries.succeeded()
+        explain(context, connector, "failed", context.answer_by, SPARE_BEFORE_UNDO)
         try:
-            for left in remove_all(context, context.answer_by, self._sets.connector):
+            for left in remove_all(context, context.answer_by, connector):
                 logger.error("could not be removed, and stays in the ledger for the next request: %s", left)
                 reason = f"{clipped(reason, 1500)}. Not yet undone, left to the next request: {some(left.vm_ids)}"
         except (Failure, AwsError) as failure:
@@ -162,6 +167,7 @@ class Convergence:
         except Exception as error:  # noqa: BLE001 - an error while an error is handled is answered, too
             logger.exception("unexpected error")
             reason = f"{clipped(reason, 1500)}. Not undone: {unexpected(error)}"
+        explain(context, connector, "failed", context.answer_by)
         return self._conclude(self.failed(reason))
 
     def _recorded(self, state: State, **changes: object) -> State:
@@ -193,7 +199,12 @@ class Convergence:
             record = self._fence.state.requests.get(key)
             sequence = record.sequence if record and record.request_id == request.request_id else 0
             physical_id = failed_id(sequence, request.request_id)
-        return Answer("FAILED", physical_id, f"{clipped(reason, 2000)} (log stream {self._log_stream})")
+        # What is too long is cut here, not at the end of the answer: there the connector and the log stream are named.
+        wrong = self._context.carried.connector_wrong
+        said = f" {wrong[:1].upper()}{wrong[1:]}" if wrong else ""
+        told = clipped_json(clipped(reason, _REASON - len(said)), _REASON_BYTES - json_bytes(said))
+        stop = "." if said and not told.endswith(".") else ""
+        return Answer("FAILED", physical_id, f"{told}{stop}{said} (log stream {self._log_stream})")
 
     # --- Delete ----------------------------------------------------------------------------------------------------
 

@@ -103,7 +103,7 @@ class Declaring:
             try:
                 look = context.listing.look(declared.connector, context.until)
             except AwsError as error:
-                raise explained(error, declared.connector) from error
+                raise explained(error, declared.connector, context.request.place) from error
             planned = plan(declared, fence.state, look, others_for)
             if planned.conflicts or planned.adopt:
                 # Another resource of this stack may have created them since the ledger was read: it says so before.

@@ -98,7 +98,7 @@ class Entitling:
         pace, now = self._context.pace, self._context.clock.now()
         self._not_found_since = self._not_found_since or now
         if now - self._not_found_since >= pace.not_found_for:
-            raise not_found(error, self._connector) from error
+            raise not_found(error, self._connector, self._context.request.place) from error
         self._context.clock.pause(pace.not_found_for / 4)
 
     def _took(self, batch: VmIds, taken: Taken) -> None:
@@ -125,7 +125,7 @@ class Entitling:
             try:
                 look = context.listing.look(self._connector, context.until)
             except AwsError as error:
-                raise explained(error, self._connector) from error
+                raise explained(error, self._connector, context.request.place) from error
             self._seen, self._looked_at = look.rows, look.began
         ours = Ours(context.fence.state, self._connector)
         held = {vm_id: row for vm_id in batch if (row := self._seen.get(vm_id)) and row.may_be_held and ours.has(row)}

@@ -10,6 +10,7 @@ from ..text import count, some
 from ..values import Connector, VmIds
 from .context import Context
 from .entitle import Entitling
+from .explain import AFTER, explain
 from .progress import Progress
 from .unsettled import Ours
 
@@ -61,6 +62,8 @@ class Waiting:
                 raise Failure(self._late(outstanding, required))
             clock.pause(min(self._interval(now), max(context.work_by - now, 0.1)))
             self._tell(len(required) - len(outstanding), len(required))
+            if self._elapsed(now) > AFTER:
+                explain(context, self._connector, "waiting", context.work_by)
             seen, is_complete = self._watch.look(outstanding, context.until)
             news = self._see(seen)
             if is_complete:
@@ -104,10 +107,14 @@ class Waiting:
 
     def _interval(self, now: float) -> float:
         """Seconds until the next look: the answer follows within 2 s at first, within 15 s later on."""
-        elapsed = now - self._progress.last_taken_at(self._context.request.issued_at(now))
+        elapsed = self._elapsed(now)
         if elapsed < 10:
             return 1.0
         return 1.5 if elapsed < 60 else min(elapsed / 20, 12.0)
+
+    def _elapsed(self, now: float) -> float:
+        """Seconds since EVS last took a call of this invocation, or since the request was issued."""
+        return now - self._progress.last_taken_at(self._context.request.issued_at(now))
 
     def _tell(self, done: int, total: int) -> None:
         now = self._context.clock.now()

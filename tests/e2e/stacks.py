@@ -11,6 +11,7 @@ from unittest import mock
 
 from aws_cdk import App, CfnResource, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_ssm as ssm
 
 from evs_entitlements import WindowsServerEntitlements, lambda_code
@@ -36,6 +37,8 @@ class Variant:
         Of the function, in seconds.
     forbidden
         Actions that are taken out of every policy.
+    monitored
+        Whether the stack has a monitor.
     denied_for
         Seconds for which the function rides out AccessDenied. IAM here knows a policy at once, so it is less than the
         shipped function's.
@@ -52,6 +55,7 @@ class Variant:
     function_timeout: int | None = None
     forbidden: Collection[str] = ()
     denied_for: float = 15.0
+    monitored: bool = False
 
     def synthesize(self, directory: Path) -> str:
         """Write a cloud assembly, and return its folder."""
@@ -69,6 +73,8 @@ class Variant:
                 adopt_existing=self.adopt_existing, timeout=Duration.seconds(self.timeout),
                 removal_policy=RemovalPolicy.RETAIN if self.retain else RemovalPolicy.DESTROY,
             )  # fmt: skip
+            if self.monitored:
+                entitlements.monitor(dashboard=True, topic=sns.Topic(stack, "OnCall"))
         if self.elsewhere:
             WindowsServerEntitlements(
                 stack, "Elsewhere", environment_id=ENVIRONMENT, connector_id=OTHER_CONNECTOR, vm_ids=self.elsewhere

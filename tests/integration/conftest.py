@@ -20,6 +20,7 @@ LONG_FILES = frozenset(
 )
 LONG = {
     "test_answer.py": ("test_the_answer_outlives_the_invocation",),
+    "test_explaining.py": ("test_a_create_that_waits",),
     "test_outliving.py": ("",),
     "test_overlap.py": ("",),
 }

@@ -355,6 +355,13 @@ def test_the_command_line_runs_until_a_signal_and_leaves_no_process(number: sign
             assert "Nothing is entitled" in table.output
             changed = runner.invoke(cli, ["settings", "--name", name, "create_latency=7"])
             assert "create_latency=7" in changed.output
+            lost = runner.invoke(cli, ["connector", "--name", name, "unreachable", "cnctr-abcde12345"])
+            assert lost.output == "cnctr-abcde12345 of env-abcde12345 is unreachable\n"
+            wrong = runner.invoke(cli, ["connector", "--name", name, "unreachable", "cnctr-nowhere000"])
+            assert (wrong.exit_code, wrong.output.count("\n")) == (1, 1)
+            assert "no connector cnctr-nowhere000; there are cnctr-" in wrong.output
+            healed = runner.invoke(cli, ["connector", "--name", name, "reachable"])
+            assert healed.output.count(" is reachable\n") == 3
             assert '"throttle"' in runner.invoke(cli, ["faults", "--name", name, "throttle", "count=2"]).output
             process.send_signal(number)
             code = process.wait(15)

@@ -4,7 +4,9 @@ Owns the rows and their changes. `evs_list.py` shows them page by page; `judge.p
 """
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from random import Random
+from typing import Any
 
 from .clock import Clock
 from .errors import Refusal
@@ -46,6 +48,8 @@ class Evs:
         self.called: list[tuple[str, frozenset[str], float]] = []
         self.unknown_status: dict[str, str] = {}
         self.outage_since: float | None = None
+        #: Connector id -> type, of those that are not of type VCENTER.
+        self.types: dict[str, str] = {}
         self._numbers = 0
 
     # --- truth ----------------------------------------------------------------------------------------------------
@@ -64,6 +68,8 @@ class Evs:
     def check_place(self, where: Where) -> None:
         """Refuse what does not exist."""
         if where in self.places:
+            if self.types.get(where[1], "VCENTER") != "VCENTER":
+                raise Refusal("ValidationException", f"Connector {where[1]} is of another type", reason="other")
             return
         environment, connector = where
         known = {place[0] for place in self.places}
@@ -72,6 +78,14 @@ class Evs:
             "ResourceNotFoundException", f"The {resource[0]} {resource[1]} was not found", 404,
             resourceId=resource[1], resourceType=resource[0],
         )  # fmt: skip
+
+    def connector(self, connector_id: str) -> dict[str, Any]:
+        """Return what ListEnvironmentConnectors says of a connector, but for its ids."""
+        since = self.outage_since
+        check: dict[str, Any] = {"type": "VCENTER_REACHABILITY", "result": "PASSED" if since is None else "FAILED"}
+        if since is not None:
+            check["impairedSince"] = datetime.fromtimestamp(since, UTC)
+        return {"type": self.types.get(connector_id, "VCENTER"), "state": "ACTIVE", "checks": [check]}
 
     def create(self, where: Where, vm_ids: list[str], maker: str) -> list[Row]:
         """Take CreateEntitlement: all VMs of a call, or none."""

@@ -46,6 +46,15 @@ class Listing:
             answer["nextToken"] = f"{weather.paging}/{now}/{self._value(rows, start, size, token)}"
         return answer
 
+    def connectors(self, environment_id: str) -> dict[str, Any]:
+        """Return the connectors of an environment in botocore's form."""
+        evs = self._evs
+        there = sorted(connector for environment, connector in evs.places if environment == environment_id)
+        if not there:
+            evs.check_place((environment_id, ""))
+        rows = [{"environmentId": environment_id, "connectorId": one, **evs.connector(one)} for one in there]
+        return {"connectors": rows}
+
     def _is_past(self, number: int, after: int) -> bool:
         return number < after if self._evs.weather.newest_first else number > after
 

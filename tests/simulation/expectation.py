@@ -46,7 +46,7 @@ class Facts:
         ours = {vm_id for vm_id, row in rows.items() if row.maker == stack.name or stack.name in row.adopters}
         known = stack.protected(declared.where)
         return cls(
-            is_unknown_place=declared.where not in world.evs.places,
+            is_unknown_place=declared.where not in world.evs.places or declared.where[1] in world.evs.types,
             foreign=frozenset(rows.keys() - ours - known),
             odd=frozenset(vm_id for vm_id, row in rows.items() if row.status not in KNOWN),
             refused=frozenset(world.evs.bad.keys() & declared.vm_ids - known),

@@ -119,6 +119,8 @@ class SimulatedPlatform:
             return stack.describe(operation, parameters)
         if service == "lambda":
             return self._invoke(parameters)
+        if operation == "ListEnvironmentConnectors":
+            return world.listing.connectors(parameters["environmentId"])
         where = (parameters["environmentId"], parameters["connectorId"])
         if operation == "ListVmEntitlements":
             return world.listing.page(where, parameters.get("nextToken"), parameters.get("maxResults", 100))
@@ -142,7 +144,7 @@ class SimulatedPlatform:
         if too_large or how == "refused":
             request.excuses.add("hand-over refused")
             raise Refusal("RequestEntityTooLargeException", "Request must be smaller than 262144 bytes", 413)
-        if how == "throttled" and invocation.random.random() < 0.7:
+        if how == "throttled for good" or (how == "throttled" and invocation.random.random() < 0.7):
             request.excuses.add("hand-over throttled")
             raise Refusal("TooManyRequestsException", "Rate Exceeded.", 429)
         if how == "denied at first" and world.clock.now - request.issued_at < 60:

@@ -51,13 +51,15 @@ def test_adopting_takes_over_without_a_call(world: Scene, stack: SceneStack) -> 
 def test_an_unknown_connector_is_named(stack: SceneStack) -> None:
     answer = stack.ask("Create", ["vm-1"], ConnectorId="cnctr-unknown123")
     assert answer["Status"] == "FAILED"
-    assert "cnctr-unknown123" in answer["Reason"]
+    where = "in region us-east-1 of account 000000000000"
+    assert f"connector cnctr-unknown123 of environment {ENVIRONMENT} was not found {where}" in answer["Reason"]
 
 
 def test_an_unknown_environment_is_named(stack: SceneStack) -> None:
     answer = stack.ask("Create", ["vm-1"], EnvironmentId="env-unknown123")
     assert answer["Status"] == "FAILED"
-    assert "env-unknown123" in answer["Reason"]
+    named = "environment env-unknown123 was not found in region us-east-1 of account 000000000000"
+    assert named in answer["Reason"]
 
 
 def test_at_most_100_vms_a_call(world: Scene, stack: SceneStack) -> None:

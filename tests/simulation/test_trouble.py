@@ -164,6 +164,58 @@ def test_a_hand_over_that_is_refused_for_good_is_answered(make_world: Make) -> N
     stack.ask("Delete", ["vm-1"], answer["PhysicalResourceId"])
 
 
+@pytest.mark.parametrize("service_timeout", [60, 90, 105, 115, 120, 130, 150, 175, 190, 200, 210, 225, 240, 300, 600])
+@pytest.mark.parametrize("function_timeout", [30.0, 45.0])
+@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
+def test_lambdas_retry_is_relied_on_only_where_it_comes_in_time(
+    make_world: Make, kind: str, function_timeout: float, service_timeout: int
+) -> None:
+    """It tries after one minute, then after two, then no more."""
+    world = make_world(creation_takes=2000.0, function_timeout=function_timeout)
+    stack = world.new_stack()
+    if kind != "Create":
+        world.weather.creation_takes = 1.0
+        stack.declare(["vm-1"])
+        world.weather.creation_takes = 2000.0
+    if kind == "Delete":
+        world.evs.stuck.add("vm-1")
+    world.weather.hand_over = "throttled for good"
+    vm_ids = ["vm-1", "vm-2"] if kind == "Update" else ["vm-1"]
+    physical_id = None if kind == "Create" else stack.physical_id
+    request = stack.issue(kind, vm_ids, physical_id, ServiceTimeout=str(service_timeout))
+    answer = stack.answer(request)
+    assert answer["Status"] == "FAILED"
+    assert request.answered_at <= request.deadline
+    world.weather.hand_over = "taken"
+    world.evs.stuck.clear()
+    world.run_for(2500)
+    if kind == "Create":
+        stack.ask("Delete", ["vm-1"], answer["PhysicalResourceId"])
+    else:
+        stack.delete()
+
+
+@pytest.mark.parametrize(
+    ("service_timeout", "reason"),
+    [(210, "can't go on in a fresh invocation"), (240, "can't go on in a fresh invocation"), (300, "time is up")],
+)
+def test_a_pause_that_cannot_be_handed_on_is_answered_in_time(
+    make_world: Make, service_timeout: int, reason: str
+) -> None:
+    """An invocation that only sleeps does not know how often it was tried."""
+    world = make_world(function_timeout=30.0)
+    world.trouble.plan("ListVmEntitlements", throttled(150))
+    world.clock.after(20.0, setattr, world.weather, "hand_over", "throttled for good")
+    stack = world.new_stack()
+    request = stack.issue("Create", ["vm-1"], ServiceTimeout=str(service_timeout))
+    answer = stack.answer(request)
+    assert answer["Status"] == "FAILED"
+    assert reason in answer["Reason"]
+    assert request.answered_at <= request.deadline
+    world.weather.hand_over = "taken"
+    stack.ask("Delete", ["vm-1"], answer["PhysicalResourceId"])
+
+
 # --- the answer ---------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ Owns the fates of calls. A fate says whether the call takes effect, when, and wh
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -15,7 +15,14 @@ from .weather import Weather
 
 #: A call that was not answered takes effect so many seconds after it left at most; one answered with 5xx, so many.
 LANDS, FAULT_LANDS = 50.0, 10.0
-READS = ("ListVmEntitlements", "GetItem", "DescribeStacks", "DescribeStackResource", "DescribeStackEvents")
+READS = (
+    "ListVmEntitlements",
+    "ListEnvironmentConnectors",
+    "GetItem",
+    "DescribeStacks",
+    "DescribeStackResource",
+    "DescribeStackEvents",
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,8 @@ class Trouble:
             return denied()
         if self.is_calm:
             return GOOD
+        if operation == "ListEnvironmentConnectors":
+            return self._connectors(random)
         if service == "evs":
             return self._evs(operation, random, may_be_lost=may_be_lost)
         if service == "dynamodb":
@@ -138,6 +147,25 @@ class Trouble:
             return silence(random.uniform(0, LANDS) if late else random.choice([0.0, None]))
         if lot - weather.late_answers < 0:
             return Fate("late answer", 0.0, late=random.uniform(0.5, 10.0))
+        return GOOD
+
+    def _connectors(self, random: Random) -> Fate:
+        """Return what becomes of a question that is asked once: it may be refused, late, or never answered."""
+        weather, lot = self.weather, random.random()
+        if (lot := lot - weather.throttled) < 0:
+            return throttled(weather.asks_to_wait)
+        if (lot := lot - weather.broken) < 0:
+            return unreachable()
+        if (lot := lot - weather.errors) < 0:
+            return random.choice(
+                [internal_error(None), denied(), garbage(), replace(not_found(self.environment_id), name="not found")]
+            )
+        if (lot := lot - weather.lost) < 0:
+            return broken(None)
+        if (lot := lot - weather.silent) < 0:
+            return silence(None)
+        if lot - weather.late_answers < 0:
+            return Fate("late answer", 0.0, late=random.uniform(0.5, 20.0))
         return GOOD
 
     def _dynamodb(self, operation: str, random: Random) -> Fate:

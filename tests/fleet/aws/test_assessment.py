@@ -103,7 +103,7 @@ def test_a_connector_that_is_right() -> None:
 def test_a_connector_that_does_not_reach_its_vcenter() -> None:
     found = connector(("VCENTER_REACHABILITY", "FAILED"), since=datetime(2026, 1, 1, 20, tzinfo=UTC))
     assert found.reachable is False
-    assert found.problems == ("check VCENTER_REACHABILITY is FAILED",)
+    assert found.problems == ("check VCENTER_REACHABILITY is FAILED since 2026-01-01 20:00 UTC",)
     assert found.removal_at == datetime(2026, 1, 2, 4, tzinfo=UTC)
 
 

@@ -53,6 +53,27 @@ def test_values_of_the_command_line() -> None:
     assert (settings.timeout_minutes, settings.stack_name) == (15, "Licences")
 
 
+def test_a_monitor_and_its_topic() -> None:
+    topic = "arn:aws:sns:eu-central-1:111122223333:on-call"
+    assert (read().monitor, read().alarm_topic_arn) == (False, None)
+    settings = read(monitor="true", alarmTopicArn=topic)
+    assert (settings.monitor, settings.alarm_topic_arn) == (True, topic)
+    with pytest.raises(ValueError, match="alarmTopicArn: got one without a monitor"):
+        read(alarmTopicArn=topic)
+    with pytest.raises(ValueError, match=r"alarmTopicArn: got 'on-call', expected the ARN of an SNS topic"):
+        read(monitor="true", alarmTopicArn="on-call")
+
+
+def test_the_monitor_is_in_the_template(tmp_path: Path) -> None:
+    topic = "arn:aws:sns:eu-central-1:111122223333:on-call"
+    done = run(tmp_path, {**GOOD, "monitor": "true", "alarmTopicArn": topic})
+    assert done.returncode == 0, done.stderr
+    (template,) = (tmp_path / "cdk.out").glob("*.template.json")
+    resources = json.loads(template.read_text())["Resources"].values()
+    assert len([each for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]) == 3
+    assert all(topic in each["Properties"]["AlarmActions"] for each in resources if each["Type"].endswith("::Alarm"))
+
+
 def test_values_of_cdk_json_have_types_of_their_own() -> None:
     settings = read(adoptExisting=False, timeoutMinutes=15, vmIds=["vm-1", "vm-2"])
     assert (settings.adopt_existing, settings.timeout_minutes, given(settings)) == (False, 15, ["vm-1", "vm-2"])

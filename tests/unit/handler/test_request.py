@@ -45,6 +45,19 @@ def test_a_request_of_another_kind_is_refused() -> None:
         Request.of({**EVENT, "RequestType": "Import"})
 
 
+@pytest.mark.parametrize(
+    ("stack_id", "place"),
+    [
+        (EVENT["StackId"], "region eu-west-1 of account 1"),
+        ("arn:aws-us-gov:cloudformation:us-gov-west-1:2:stack/s/1", "region us-gov-west-1 of account 2"),
+        ("stack", ""),
+        ("a:b:c:::f", ""),
+    ],
+)
+def test_where_a_stack_is(stack_id: str, place: str) -> None:
+    assert Request.of({**EVENT, "StackId": stack_id}).place == place
+
+
 def test_the_id_of_a_set_never_changes() -> None:
     """Deployed stacks hold ids: this one was computed by the first version."""
     vm_ids = frozenset({"vm-9", "vm-10", "vm-0101", "vm-123456"})

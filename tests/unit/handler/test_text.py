@@ -1,6 +1,10 @@
 """Words for people."""
 
-from lambda_handler.text import batches, causes, clipped, count, some
+import json
+
+import pytest
+
+from lambda_handler.text import batches, causes, clipped, clipped_json, count, json_bytes, some
 
 
 def test_a_list_is_bounded_and_in_natural_order() -> None:
@@ -38,3 +42,16 @@ def test_batches_of_a_hundred() -> None:
 def test_clipped() -> None:
     assert clipped("abcdef", 5) == "ab..."
     assert clipped("abc", 5) == "abc"
+
+
+@pytest.mark.parametrize("text", ["x" * 50, "ä" * 50, "\U0001f600" * 50, 'a"\\' * 50, "ok", ""])
+@pytest.mark.parametrize("size", [3, 29, 100, 10_000])
+def test_a_text_is_cut_to_its_bytes_in_json(text: str, size: int) -> None:
+    cut = clipped_json(text, size)
+    assert json_bytes(cut) <= size
+    assert len(json.dumps(cut)) == json_bytes(cut) + 2
+    if json_bytes(text) <= size:
+        assert cut == text
+    elif size >= 29:
+        assert cut.endswith("...")
+        assert json_bytes(cut) > size - 24
