@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import FIRST_VM, HERE
-from benchmarks.arena import HOST_443, Arena, Bucket, token_of
+from benchmarks.arena import HOST_443, Arena, token_of
 from benchmarks.processes import Contender, Measured, invoke
+from benchmarks.servers import Bucket
 
 #: What is asked of a contender, in order. An update takes one VM out and puts one in; the clean-up after it is the
 #: Delete of the former set, for those that replace.
