@@ -1,0 +1,202 @@
+"""Removal: what is ours and in no set goes; what is somebody else's, may still come, or is in doubt does not."""
+
+from typing import Any
+
+import pytest
+
+from lambda_handler.aws.calls import Refused
+from lambda_handler.evs.rows import Row, Rows, Status
+from lambda_handler.ledger.records import Adoption, Holding
+from lambda_handler.steps.remove import Left, remove_all
+from lambda_handler.values import VmIds
+
+from tests.support.room import HERE, START, Room, ids, row
+
+
+def remove(room: Room, seconds: float = 600.0) -> list[Left]:
+    return remove_all(room.context, START + seconds, HERE)
+
+
+class Evs:
+    """Rows that go when they are deleted, shown after a lag."""
+
+    def __init__(self, room: Room, *rows: Row, lag: float = 0.0) -> None:
+        self.rows = {one.vm_id: one for one in rows}
+        self.deleted: dict[str, float] = {}
+        self._room, self._lag = room, lag
+        room.listed = self.listed
+        room.answers = self.answer
+
+    def listed(self, now: float) -> list[Row]:
+        return [one for one in self.rows.values() if now <= self.deleted.get(one.vm_id, now) + self._lag]
+
+    def answer(self, operation: Any, vm_ids: VmIds) -> Rows:
+        self.deleted |= dict.fromkeys(vm_ids, self._room.at - 0.001)
+        return {}
+
+
+def test_what_is_ours_goes_and_nothing_else() -> None:
+    room = Room()
+    room.own(ids(1, 2))
+    room.declare(ids(2))
+    Evs(room, row(1), row(2), row(3))
+    assert remove(room) == []
+    assert room.deleted() == [ids(1)]
+    assert room.state.holding(HERE) == Holding(owned=ids(2))
+
+
+def test_a_vm_is_deleted_once_while_the_list_still_shows_it() -> None:
+    """A second call could hit whoever entitles the VM next."""
+    room = Room()
+    room.own(ids(1))
+    Evs(room, row(1), lag=40.0)
+    assert remove(room) == []
+    assert room.deleted() == [ids(1)]
+
+
+def test_a_vm_whose_deletion_another_invocation_had_taken_is_not_deleted_again() -> None:
+    room = Room()
+    room.own(ids(1))
+    room.called("DeleteEntitlement", ids(1), 5.0, taken=True, until=300.0)
+    evs = Evs(room, row(1), lag=30.0)
+    evs.deleted["vm-1"] = START - 4.0
+    assert remove(room) == []
+    assert room.deleted() == []
+
+
+def test_no_deletion_before_a_creation_without_an_answer_can_come_no_more() -> None:
+    """Deleted before, the VM would be entitled by the late call and paid for for ever."""
+    room = Room()
+    room.own(ids(1))
+    room.called("CreateEntitlement", ids(1), 2.0, lands=45.0, until=110.0, renewed=ids(1))
+    evs = Evs(room, row(1, Status.CREATE_FAILED))
+    assert remove(room) == []
+    assert room.deleted() == [ids(1)]
+    assert evs.deleted["vm-1"] > START + 44.0
+
+
+def test_what_somebody_made_after_our_deletion_stays() -> None:
+    room = Room()
+    room.own(ids(1, 2))
+    room.called("DeleteEntitlement", ids(1, 2), 100.0, taken=True, until=200.0)
+    room.listed = lambda _: [row(1, started=START - 50.0)]
+    assert remove(room) == []
+    assert room.deleted() == []
+    assert room.state.may_be_ours(HERE) == frozenset()
+
+
+def test_what_a_lost_call_of_ours_met_stays() -> None:
+    """Whoever entitled the VM did so before the call left."""
+    room = Room()
+    room.called("CreateEntitlement", ids(1), 20.0, lands=32.0, until=97.0)
+    room.listed = lambda _: [row(1, started=START - 500.0)]
+    assert remove(room) == []
+    assert room.deleted() == []
+    assert room.state.may_be_ours(HERE) == frozenset()
+
+
+@pytest.mark.parametrize("missed", [1, 2])
+def test_a_look_that_misses_a_row_forgets_nothing(missed: int) -> None:
+    """Rows move up while a long list is read."""
+    room = Room()
+    room.own(ids(1))
+    evs = Evs(room, row(1))
+    room.listed = lambda now: [] if room.looks <= missed else evs.listed(now)
+    assert remove(room) == []
+    assert room.deleted() == [ids(1)]
+
+
+def test_what_is_missed_for_long_enough_holds_nothing() -> None:
+    room = Room()
+    room.own(ids(1))
+    assert remove(room) == []
+    assert room.deleted() == []
+    assert room.at - START >= room.pace.absent_for
+    assert room.state.may_be_ours(HERE) == frozenset()
+
+
+@pytest.mark.parametrize("status", [Status.CREATE_FAILED, Status.ENTITLEMENT_REMOVED])
+def test_what_had_failed_and_was_deleted_is_done_with_though_it_stays_listed(status: Status) -> None:
+    """EVS lists such rows for 90 days."""
+    room = Room()
+    room.own(ids(1))
+    room.listed = lambda _: [row(1, status)]
+    assert remove(room) == []
+    assert room.deleted() == [ids(1)]
+    assert room.at - START < 60
+
+
+def test_what_is_forgotten_waits_for_calls_that_may_still_come() -> None:
+    room = Room()
+    room.called("CreateEntitlement", ids(1), 2.0, lands=50.0, until=115.0)
+    assert remove(room) == []
+    assert room.at - START >= 110.0
+
+
+def test_adopted_goes_where_the_operation_has_completed_and_is_given_back_where_not() -> None:
+    for completed, deleted in ((True, [ids(1)]), (False, [])):
+        room = Room()
+        room.completed = completed
+        room.keep(room.state.hold(HERE, Holding(owned=ids(1), adopted={"vm-1": Adoption("earlier", START - 500.0)})))
+        Evs(room, row(1))
+        assert remove(room) == []
+        assert room.deleted() == deleted
+        assert room.state.may_be_ours(HERE) == frozenset()
+
+
+def test_what_another_request_adopts_just_before_the_call_is_not_deleted() -> None:
+    """Nobody has judged yet whether its operation completes."""
+    room = Room()
+    room.own(ids(1, 2))
+    Evs(room, row(1), row(2))
+
+    def adopt() -> None:
+        holding = room.table.state.holding(HERE)
+        room.keep(room.table.state.hold(HERE, holding.mark(ids(2), Adoption("newer", START))))
+        room.table.before_write = lambda: None
+        room.completed = False
+
+    room.table.before_write = adopt
+    assert remove(room) == []
+    assert room.deleted() == [ids(1)]
+
+
+def test_what_another_resource_declares_just_before_the_call_is_not_deleted() -> None:
+    room = Room()
+    room.own(ids(1, 2))
+    Evs(room, row(1), row(2))
+
+    def declare() -> None:
+        room.declare(ids(2))
+        room.table.before_write = lambda: None
+
+    room.table.before_write = declare
+    assert remove(room) == []
+    assert room.deleted() == [ids(1)]
+    assert room.state.owned(HERE) == ids(2)
+
+
+def test_one_refused_vm_is_named_and_the_others_go() -> None:
+    room = Room()
+    room.own(ids(1, 2, 3))
+    evs = Evs(room, row(1), row(2), row(3))
+
+    def answer(operation: Any, vm_ids: VmIds) -> Rows:
+        if "vm-2" in vm_ids:
+            raise Refused("evs:DeleteEntitlement", "ValidationException", "vm-2 can't be deleted")
+        return evs.answer(operation, vm_ids)
+
+    room.answers = answer
+    (left,) = remove(room)
+    assert left.vm_ids == {"vm-2": "ValidationException: vm-2 can't be deleted"}
+    assert set(evs.deleted) == ids(1, 3)
+    assert room.state.owned(HERE) == ids(2)
+
+
+def test_the_deadline_ends_a_removal() -> None:
+    room = Room()
+    room.own(ids(1))
+    room.listed = lambda _: [row(1)]
+    (left,) = remove(room, 30.0)
+    assert left.vm_ids == {"vm-1": "still CREATED"}
+    assert room.at - START < 35.0
