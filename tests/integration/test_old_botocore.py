@@ -11,7 +11,8 @@ import pytest
 from filelock import FileLock
 
 from local_aws.launcher import LocalAws
-from tests.support.cloudformation import Lambda, Stack
+from tests.support.cloudformation import Stack
+from tests.support.function import Lambda
 from tests.support.receiver import Receiver
 
 PINS = Path(__file__).with_name("old-botocore.txt")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cloudformation import Lambda, Stack
+from tests.support.cloudformation import Stack
+from tests.support.function import Lambda
 from tests.support.receiver import Receiver
 
 #: AWS calls of an undisturbed Create or Update of new VMs: read, begin, list, claim, create, live; 0 is the answer. A

@@ -9,7 +9,6 @@ from lambda_handler.evs.rows import Row, Rows, Status
 from lambda_handler.ledger.records import Adoption, Holding
 from lambda_handler.steps.remove import Left, remove_all
 from lambda_handler.values import VmIds
-
 from tests.support.room import HERE, START, Room, ids, row
 
 
