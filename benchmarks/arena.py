@@ -22,6 +22,7 @@ from benchmarks import CONNECTOR, ENVIRONMENT, FIRST_VM
 from benchmarks.servers import Bucket, Evs, Ledger
 from local_aws.inventory import healthy_inventory
 from local_aws.launcher import LocalAws
+from testing.events import request_event, response_url
 
 #: A host of its own for the contender that answers on port 443 whatever the URL says.
 HOST_443 = "127.0.0.2"
@@ -135,34 +136,18 @@ class Arena:
         self._issued = max(self._issued + timedelta(seconds=1), datetime.now(UTC).replace(microsecond=0))
         token = uuid.uuid4().hex
         host = at or f"localhost:{self.bucket.port}"
-        event = {
-            "RequestType": kind,
-            "ResponseURL": f"https://{host}/bucket/{token}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=7200"
-            f"&X-Amz-Date={self._issued:%Y%m%dT%H%M%SZ}&X-Amz-Signature={token}",
-            "StackId": "arn:aws:cloudformation:us-east-1:000000000000:stack/benchmark/00000000",
-            "RequestId": str(uuid.uuid4()),
-            "ResourceType": "Custom::EvsWindowsServerEntitlements",
-            "LogicalResourceId": "Windows",
-            "ResourceProperties": {
-                "ServiceToken": "arn:aws:lambda:us-east-1:000000000000:function:benchmark",
-                "EnvironmentId": ENVIRONMENT,
-                "ConnectorId": CONNECTOR,
-                "VmIds": vm_ids,
-                "AdoptExisting": "false",
-            },
-        }
-        if physical_id:
-            event["PhysicalResourceId"] = physical_id
-        return event
+        return request_event(
+            kind,
+            response_url(host, token, f"{self._issued:%Y%m%dT%H%M%SZ}"),
+            "arn:aws:cloudformation:us-east-1:000000000000:stack/benchmark/00000000",
+            {"EnvironmentId": ENVIRONMENT, "ConnectorId": CONNECTOR, "VmIds": vm_ids},
+            physical_id=physical_id or None,
+            function="benchmark",
+        )
 
     def calls(self) -> Counter[str]:
         """Count the calls to EVS, the ledger and CloudFormation since then, by operation."""
         return Counter(call["operation"] for call in self.aws.evs.calls()) + self.ledger.calls
-
-
-def token_of(event: dict[str, Any]) -> str:
-    """Return what a bucket knows a request by."""
-    return str(event["ResponseURL"]).partition("?")[0].rpartition("/")[2]
 
 
 def size_of(event: dict[str, Any]) -> int:

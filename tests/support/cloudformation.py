@@ -8,7 +8,6 @@ import json
 import logging
 import threading
 import time
-import urllib.parse
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,8 @@ from flask import Flask, Response, request
 from werkzeug.serving import make_server
 
 from local_aws.evs_api import EvsControl
-from tests.support.describe import TYPE, describe, error
+from testing.events import request_event, token_of
+from tests.support.describe import describe, error
 from tests.support.function import At, Invocation, Lambda
 from tests.support.receiver import Received, Receiver
 
@@ -37,7 +37,7 @@ class Delivery:
 
     @property
     def token(self) -> str:
-        return str(urllib.parse.urlsplit(self.event["ResponseURL"]).path.rpartition("/")[2])
+        return token_of(self.event)
 
     @property
     def puts(self) -> list[Received]:
@@ -173,21 +173,11 @@ class Stack:
             self._issued = max(self._issued + timedelta(seconds=1), now)
             issued = self._issued.strftime("%Y%m%dT%H%M%SZ")
         token = uuid.uuid4().hex
-        given = {
-            "ServiceToken": "arn:aws:lambda:us-east-1:000000000000:function:evs-entitlements",
-            "EnvironmentId": environment, "ConnectorId": connector, "VmIds": vm_ids, "AdoptExisting": "false",
-        }  # fmt: skip
+        given = {"EnvironmentId": environment, "ConnectorId": connector, "VmIds": vm_ids, **properties}
         if service_timeout is not None:
-            given["ServiceTimeout"] = str(service_timeout)
-        given.update(properties)
-        event = {
-            "RequestType": request_type, "ResponseURL": self.receiver.url(token, issued), "StackId": self.id,
-            "RequestId": str(uuid.uuid4()), "ResourceType": TYPE, "LogicalResourceId": logical_id,
-            "ResourceProperties": {key: value for key, value in given.items() if value is not None},
-        }  # fmt: skip
-        if physical_id is not None:
-            event["PhysicalResourceId"] = physical_id
-        return event
+            given = {"ServiceTimeout": str(service_timeout), **given}
+        url = self.receiver.url(token, issued)
+        return request_event(request_type, url, self.id, given, logical_id=logical_id, physical_id=physical_id)
 
     def deliver(
         self, event: dict[str, Any], *, timeout: float | None = None, at: At | None = None, **env: str

@@ -9,11 +9,10 @@ from xml.sax.saxutils import escape
 
 from flask import Response, request
 
+from testing.events import TYPE
+
 if TYPE_CHECKING:
     from tests.support.cloudformation import Stack
-
-#: The resource type of the product.
-TYPE = "Custom::EvsWindowsServerEntitlements"
 
 
 def describe(stack: "Stack", action: str) -> Response:
