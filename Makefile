@@ -39,7 +39,7 @@ lint: set-up ## Check style and types
 	@ruff check --quiet .
 	@ruff format --quiet --check .
 	@mypy --no-error-summary constructs/evs_entitlements fleet/evs_fleet fleet/evs_health lambda_handler local_aws demo testing tools app.py \
-		$(wildcard benchmarks)
+		benchmarks tests
 	@lint-imports > .local/imports.log || { cat .local/imports.log; exit 1; }
 	@echo "lint: nothing found"
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks import HERE, monitoring
 from benchmarks.arena import Arena
+from benchmarks.figures import Figures
 from benchmarks.measure import (
     Life,
     OneCall,
@@ -29,7 +30,7 @@ from benchmarks.measure import (
     zipped,
 )
 from benchmarks.processes import Contender, node_contender, python_contender
-from benchmarks.report import Figures, show, write
+from benchmarks.report import show, write
 from evs_entitlements.lambda_code import stage_code
 
 #: How often each size is run, unless the command line says otherwise.

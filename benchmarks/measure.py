@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import FIRST_VM, HERE
-from benchmarks.arena import HOST_443, Arena, Bucket, token_of
+from benchmarks.arena import HOST_443, Arena
 from benchmarks.processes import Contender, Measured, invoke
+from benchmarks.servers import Bucket
+from testing.events import token_of
 
 #: What is asked of a contender, in order. An update takes one VM out and puts one in; the clean-up after it is the
 #: Delete of the former set, for those that replace.

@@ -6,160 +6,20 @@ import platform
 import re
 import statistics
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from math import ceil
-from pathlib import Path
 
 import botocore
-import matplotlib as mpl
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import HERE, monitoring
-from benchmarks.measure import STEPS, Results, Series, Synth, Wait
+from benchmarks.figures import FLOOR, NODE, OURS, PLAIN, Figures
+from benchmarks.measure import STEPS, Series
+from benchmarks.plot import plot
+from benchmarks.targets import Check, checks
 
 DOCUMENT = HERE.parent / "docs" / "performance.md"
 PLOT = HERE.parent / "docs" / "performance.svg"
-OURS, FLOOR, PLAIN, NODE = "this project", "floor", "plain crhelper", "AwsCustomResource"
-#: Most bytes of an event that Lambda takes asynchronously, and of an answer that CloudFormation takes.
-EVENT_BYTES, ANSWER_BYTES = 262_144, 4_096
-
-
-@dataclass
-class Figures:
-    """All that was measured."""
-
-    results: Results = field(default_factory=dict)
-    waits: list[Wait] = field(default_factory=list)
-    synths: dict[int, list[Synth]] = field(default_factory=dict)
-    template_bytes: dict[int, int] = field(default_factory=dict)
-    monitor: list[monitoring.Runs] = field(default_factory=list)
-    resources: dict[str, Counter[str]] = field(default_factory=dict)
-    assets: dict[str, int] = field(default_factory=dict)
-    unzipped: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-    reproducible: bool = False
-    sleeping_delete: float | None = None
-    seconds: float = 0.0
-
-    def cpu(self, contender: str, step: str, vms: int) -> float | None:
-        """Return the median of CPU seconds."""
-        series = self.results.get((contender, step, vms))
-        return statistics.median(one.cpu for one in series.measured) if series else None
-
-
-@dataclass(frozen=True)
-class Check:
-    """A target, and what came of it."""
-
-    target: str
-    measured: str
-    met: bool
-
-
-# --- targets -------------------------------------------------------------------------------------------------
-
-
-def checks(figures: Figures) -> list[Check]:
-    """Return every target that the run has figures for."""
-    return [*_cold(figures), *_calls(figures), *_waiting(figures), *_scale(figures)]
-
-
-def _ratio(figures: Figures, step: str, base: str) -> float | None:
-    ours, other = figures.cpu(OURS, step, 3), figures.cpu(base, step, 3)
-    return ours / other if ours and other else None
-
-
-def _cold(figures: Figures) -> list[Check]:
-    found = []
-    for step in ("Create", "Delete"):
-        for base, most in ((FLOOR, 1.2), (PLAIN, 1.0)):
-            ratio = _ratio(figures, step, base)
-            if ratio is not None:
-                found.append(
-                    Check(f"CPU of a cold {step} of 3 VMs: at most {most} x {base}", f"{ratio:.2f} x", ratio <= most)
-                )
-    return found
-
-
-def _calls(figures: Figures) -> list[Check]:
-    found = []
-    for (contender, step, vms), series in sorted(figures.results.items(), key=lambda item: item[0][2]):
-        if contender != OURS:
-            continue
-        calls, batches = series.calls, ceil(vms / 100)
-        # Once all pages, and one page a look while a row is CREATING: a second, here.
-        lists = ceil((vms + 1) / 100) + 3
-        limits = {
-            "Create": {"CreateEntitlement": batches, "DeleteEntitlement": 0, "ListVmEntitlements": lists},
-            "Update": {"CreateEntitlement": 1, "DeleteEntitlement": 0, "ListVmEntitlements": lists},
-            # The environment has one row more than the set has VMs.
-            "Clean-up": {"DeleteEntitlement": 1, "CreateEntitlement": 0, "ListVmEntitlements": ceil((vms + 1) / 100)},
-            "Delete": {"DeleteEntitlement": batches, "CreateEntitlement": 0, "ListVmEntitlements": 2 * batches},
-        }[step]
-        # Whether the whole stack is going, or merely a former set: nothing else tells.
-        limits["CloudFormation"] = 1 if step == "Clean-up" else 0
-        changes = batches if step in ("Create", "Delete") else 1
-        wording = ", ".join(
-            f"{most or 'no'} {name}" for name, most in limits.items() if most or name == "CloudFormation"
-        )
-        ledger = calls["GetItem"] + calls["PutItem"] + calls["UpdateItem"]
-        found.append(
-            Check(
-                f"{step} of {vms:,}: at most {wording}, {4 + changes} ledger",
-                f"{', '.join(f'{calls[name]} {name}' for name in limits if limits[name])}, {ledger} ledger",
-                all(calls[name] <= most for name, most in limits.items()) and ledger <= 4 + changes,
-            )
-        )
-    return found
-
-
-def _waiting(figures: Figures) -> list[Check]:
-    found = []
-    for wait in figures.waits:
-        most = 2 if wait.seconds <= 60 else 15
-        found.append(
-            Check(
-                f"{wait.vms:,} VMs CREATING for {wait.seconds:.0f} s: the answer at most {most} s after CREATED",
-                f"{wait.delay:.1f} s",
-                wait.delay <= most,
-            )
-        )
-        if wait.vms > 100:
-            found.append(
-                Check(
-                    f"... with fewer than 100 list calls a minute (a look at all takes {ceil(wait.vms / 100)})",
-                    f"{wait.lists_a_minute:.0f} a minute, {wait.lists} in all",
-                    wait.lists_a_minute < 100,
-                )
-            )
-    return found
-
-
-def _scale(figures: Figures) -> list[Check]:
-    found = []
-    for contender, step, vms in ((OURS, "Create", 10_000), (OURS, "Update", 10_000)):
-        if series := figures.results.get((contender, step, vms)):
-            found.append(
-                Check(
-                    f"{step} of {vms:,}: an event of at most {EVENT_BYTES:,} bytes, an answer of {ANSWER_BYTES:,}",
-                    f"{series.event_bytes:,} and {series.answer_bytes:,}",
-                    series.event_bytes <= EVENT_BYTES and series.answer_bytes <= ANSWER_BYTES,
-                )
-            )
-    if figures.synths:
-        one, many = (statistics.median(made.cpu for made in figures.synths[vms]) for vms in (1, 10_000))
-        found.append(
-            Check("synth of 10,000 VMs: less than 1.2 x that of one, in CPU", f"{many / one:.2f} x", many < one * 1.2)
-        )
-    size = figures.assets[OURS]
-    found.append(Check("asset: less than 130,000 bytes zipped", f"{size:,} bytes", size < 130_000))
-    found.append(
-        Check("asset: the same bytes when staged again", "yes" if figures.reproducible else "no", figures.reproducible)
-    )
-    return found
 
 
 # --- tables --------------------------------------------------------------------------------------------------
@@ -314,44 +174,3 @@ def _markdown(headings: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
         tuple(cell.replace("*", "\\*") if not cell.startswith("**") else cell for cell in line) for line in lines
     ]
     return "\n".join("| " + " | ".join(line) + " |" for line in (headings, tuple("---" for _ in headings), *escaped))
-
-
-def plot(figures: Figures, target: Path) -> None:
-    """Draw CPU and peak memory by size."""
-    mpl.use("svg")
-    # The same figures make the same file.
-    mpl.rcParams.update({"svg.hashsalt": "benchmark", "font.size": 9})
-    from matplotlib import pyplot
-
-    sizes = sorted({key[2] for key in figures.results})
-    canvas, axes = pyplot.subplots(2, 2, figsize=(9, 6), layout="constrained")
-    colours = {OURS: "#1f6f8b", FLOOR: "#99a3a4", PLAIN: "#d68910", NODE: "#7d3c98"}
-    for column, step in enumerate(("Create", "Delete")):
-        for line, (what, of) in enumerate(
-            (("CPU, s", lambda one: one.cpu), ("peak memory, MB", lambda one: one.peak_mb))
-        ):
-            _bars(axes[line][column], figures, step, sizes, of, colours)
-            axes[line][column].set_title(f"{step}: {what}")
-    axes[0][0].legend(fontsize=8)
-    canvas.savefig(target, format="svg", metadata={"Date": None})
-    pyplot.close(canvas)
-    target.write_text("\n".join(line.rstrip() for line in target.read_text().splitlines()) + "\n")
-
-
-def _bars(
-    axes: object, figures: Figures, step: str, sizes: list[int], of: Callable[..., float], colours: dict[str, str]
-) -> None:
-    width = 0.2
-    for place, (contender, colour) in enumerate(colours.items()):
-        for index, vms in enumerate(sizes):
-            series = figures.results.get((contender, step, vms))
-            if series is None:
-                continue
-            values = [of(one) for one in series.measured]
-            middle = statistics.median(values)
-            axes.bar(  # type: ignore[attr-defined]
-                index + (place - 1.5) * width, middle, width, color=colour,
-                label=contender if index == 0 else None,
-                yerr=[[middle - min(values)], [max(values) - middle]], error_kw={"linewidth": 0.7},
-            )  # fmt: skip
-    axes.set_xticks(range(len(sizes)), [f"{vms:,} VMs" for vms in sizes])  # type: ignore[attr-defined]

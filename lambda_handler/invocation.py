@@ -1,9 +1,8 @@
 """One invocation of the function: what the one before left, in; an answer or a hand-over, out. No globals.
 
-Owns the wiring of a request, and every call to Lambda.
+Owns when a request is served, answered and handed over, and every call to Lambda. `wiring` makes what serves it.
 """
 
-import os
 from typing import Any
 
 from .aws.calls import AwsError, Denied, Refused, call
@@ -16,26 +15,16 @@ from .cloudformation.log import set_up
 from .cloudformation.physical_id import failed_id
 from .cloudformation.properties import Properties, service_timeout
 from .cloudformation.request import Request
-from .cloudformation.stack import Stack
 from .continuation import Continuation
 from .errors import Failure, HandOver, LedgerGone, Overtaken
-from .evs.api import Evs
-from .evs.listing import Listing
-from .ledger.fence import Fence
 from .ledger.state import State, key_of
-from .ledger.table import LedgerTable
 from .log import logger
 from .pace import Pace
 from .platform import InvocationClients, Platform
-from .steps.context import Carried, Context
+from .steps.context import Context
 from .steps.converge import Convergence
-from .steps.mutation import Mutations
 from .steps.without_ledger import delete_declared
-
-#: Names the ledger's table in the function's environment.
-LEDGER_TABLE = "LEDGER_TABLE_NAME"
-#: Kinds of calls whose trouble one invocation tells the next.
-_KINDS = ("ledger", "list", "change", "stack")
+from .wiring import wired
 
 
 def run(
@@ -86,7 +75,7 @@ class Invocation:
         if self._continuation.resume_at is not None:
             # EVS, or whoever else, asked for a pause that the invocation before could not last out.
             self._clock.pause(self._continuation.resume_at - arrived)
-        steps = self._wired(request, timeout, self._continuation)
+        steps, self._retries = wired(request, timeout, self._continuation, self._clients, self._clock, self._pace)
         self._steps = steps
         given = _properties(request)
         self._convergence = Convergence(steps, given, self._log_stream)
@@ -98,38 +87,6 @@ class Invocation:
             logger.warning("no answer: %s", overtaken)
             steps.fence.withdraw()
             return None
-
-    def _wired(self, request: Request, timeout: float, before: Continuation) -> Context:
-        clock, pace, clients = self._clock, self._pace, self._clients
-        denied_until = before.began + pace.denied_for
-        self._retries = {kind: Retries(clock, pace, denied_until, before.trouble_since.get(kind)) for kind in _KINDS}
-        table = LedgerTable(clients, self._retries["ledger"], os.environ[LEDGER_TABLE], request.stack_id)
-        key = key_of(request.type, request.logical_id, request.physical_id)
-        fence = Fence(table, clock, pace, key, request.request_id, before.answer_by)
-        evs = Evs(clients, clock)
-        return Context(
-            request=request,
-            fence=fence,
-            evs=evs,
-            listing=Listing(
-                evs, self._retries["list"], clock, pace, before.look, before.not_found_since, place=request.place
-            ),
-            mutations=Mutations(evs, fence, self._retries["change"], clock, pace),
-            stack=Stack(clients, self._retries["stack"], clock, pace, request.stack_id, before.answer_by),
-            clock=clock,
-            pace=pace,
-            began=before.began,
-            answer_by=before.answer_by,
-            undo_time=pace.undo_time(timeout),
-            carried=Carried(
-                dict(before.failed),
-                before.called_for_all,
-                dict(before.refused_since),
-                before.list_refused_since,
-                before.connector_asked,
-                before.connector_wrong,
-            ),
-        )
 
     def _too_short(self, request: Request) -> Answer:
         got, least = self._clock.remaining(), self._pace.least_invocation

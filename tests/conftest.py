@@ -8,7 +8,8 @@ import pytest
 
 from local_aws.launcher import LocalAws
 from testing.cdk import COMPILED
-from tests.support.cloudformation import Lambda, Stack
+from tests.support.cloudformation import Stack
+from tests.support.function import Lambda
 from tests.support.receiver import Receiver
 
 # For the CDK's Node, whose process starts with the first construct. Its own check of each template takes longer than

@@ -138,3 +138,20 @@ def still_declared(declarations: Iterable[Declaration]) -> list[Declaration]:
         return all(is_child(child, parent) for child, parent in pairwise(around))
 
     return [declaration for declaration in declarations if is_there(declaration)]
+
+
+def two_values(values: dict[str, str], label: str) -> str:
+    """Return the error that names two constructs whose values differ though they declare one set.
+
+    Args:
+        values: path of each construct -> its value; not all are the same.
+        label: the set in words.
+    """
+    # In order of path, so that the error is the same whichever was declared first.
+    in_order = sorted(values.items())
+    path_1, value_1 = in_order[0]
+    path_2, value_2 = next((path, value) for path, value in in_order if value != value_1)
+    return (
+        f"got {value_1} from {path_1} and {value_2} from {path_2}, expected one value: "
+        f"both declare entitlements of one set ({label})"
+    )

@@ -9,7 +9,6 @@ Constructs can be removed, and aspects can change them, until the CDK writes the
 of the declarations is asked for only then.
 """
 
-from collections.abc import Collection
 from typing import cast
 
 import jsii
@@ -17,7 +16,8 @@ from aws_cdk import CfnResource, IResolvable, IResolveContext, RemovalPolicy, St
 from constructs import Construct, IValidation
 
 from evs_entitlements import neighbourhood
-from evs_entitlements.declaration import Declaration, still_declared
+from evs_entitlements.declaration import Declaration, still_declared, two_values
+from evs_entitlements.event_size import fits, too_many
 from evs_entitlements.identity import identity, words
 from evs_entitlements.place import Place
 from evs_entitlements.provider import Provider
@@ -25,16 +25,6 @@ from evs_entitlements.set_resource import SetResource, later, template_word
 from evs_entitlements.settings import Settings
 from evs_entitlements.token_keys import token_key
 from evs_entitlements.validation import ENVIRONMENT_ID, VmIds
-
-#: The event that CloudFormation is sure to hand to the function asynchronously, at most, in bytes: Lambda's limit for
-#: long. Lambda takes 1 MB of late, but what CloudFormation hands over is not documented.
-#: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-EVENT_BYTES = 256 * 1024
-#: Set aside in the event for all but the VM ids: ResponseURL, ARNs, the other properties, a hand-over's
-#: bookkeeping.
-EVENT_RESERVE_BYTES = 8 * 1024
-#: What VmIds may take. An Update carries them twice, in ResourceProperties and in OldResourceProperties.
-VM_IDS_BYTES = (EVENT_BYTES - EVENT_RESERVE_BYTES) // 2
 
 
 class DeclaredSet(Construct):
@@ -139,10 +129,10 @@ class DeclaredSet(Construct):
         wrong = []
         policies = {declaration.path: self._policy_of(declaration).name for declaration in declared}
         if len(set(policies.values())) > 1:
-            wrong.append(f"removal_policy: {self._both(policies)}")
+            wrong.append(f"removal_policy: {two_values(policies, self._label)}")
         conditions = {each.path: each.condition.node.path if each.condition else "none" for each in declared}
         if len(set(conditions.values())) > 1:
-            wrong.append(f"condition: {self._both(conditions)}")
+            wrong.append(f"condition: {two_values(conditions, self._label)}")
         for declaration in declared:
             wrong += [
                 f"{name}: got one for {declaration.path}, expected none: it means nothing for entitlements"
@@ -222,18 +212,8 @@ class DeclaredSet(Construct):
         for name in values[one[0]]:
             found = {path: value[name] for path, value in values.items()}
             if len(set(found.values())) > 1:
-                return f"{name}: {self._both(found)}"
+                return f"{name}: {two_values(found, self._label)}"
         return None
-
-    def _both(self, values: dict[str, str]) -> str:
-        # In order of path, so that the error is the same whichever was declared first.
-        in_order = sorted(values.items())
-        path_1, value_1 = in_order[0]
-        path_2, value_2 = next((path, value) for path, value in in_order if value != value_1)
-        return (
-            f"got {value_1} from {path_1} and {value_2} from {path_2}, expected one value: "
-            f"both declare entitlements of one set ({self._label})"
-        )
 
     def _forget_removed(self) -> None:
         declared = {id(each) for each in self._declared()}
@@ -241,21 +221,13 @@ class DeclaredSet(Construct):
         self._literals = {vm_id for declaration, _ in self._declarations for vm_id in declaration.vm_ids.literals}
 
     def _check_size(self, path: str, vm_ids: VmIds) -> None:
-        if _size(self._literals.union(vm_ids.literals)) <= VM_IDS_BYTES:
+        if fits(self._literals.union(vm_ids.literals)):
             return
+        # Rarely so far: constructs may have been removed from the tree since.
         self._forget_removed()
         declared = self._literals.union(vm_ids.literals)
-        count, size = len(declared), _size(declared)
-        if size <= VM_IDS_BYTES:
-            return
-        fit = count * VM_IDS_BYTES // size
-        stacks = -(-count // fit)
-        raise ValueError(
-            f"vm_ids: got {count} VM ids of {size} bytes in one stack for one environment and "
-            f"connector ({self._label}; at {path}), expected at most {VM_IDS_BYTES} bytes, about {fit} such "
-            f"ids: an update carries them twice in a Lambda event of {EVENT_BYTES // 1024} KB; split the VMs "
-            f"over {stacks} or more stacks, each VM in one of them"
-        )
+        if not fits(declared):
+            raise too_many(declared, self._label, path)
 
 
 @jsii.implements(IValidation)
@@ -270,8 +242,3 @@ class _Check:
         if not wrong:
             self._declared_set.finish()
         return wrong
-
-
-def _size(vm_ids: Collection[str]) -> int:
-    """Return how many bytes VM ids take in an event; they are plain ASCII."""
-    return len("[]") + sum(map(len, vm_ids)) + len(vm_ids) * len('"",')

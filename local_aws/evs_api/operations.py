@@ -10,21 +10,14 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local_aws.evs_api.errors import ApiError, not_found, validation
 from local_aws.evs_api.rows import HELD, Row
-
-if TYPE_CHECKING:
-    from local_aws.evs_api.world import World
-    from local_aws.inventory import Connector, Environment
+from local_aws.evs_api.world import World
+from local_aws.inventory import Connector, Environment
 
 Members = dict[str, Any]
-
-
-def operation(name: str) -> Callable[[World, Members], Members]:
-    """Return the function that serves an operation."""
-    return _OPERATIONS[name]
 
 
 def _list_vm_entitlements(world: World, members: Members) -> Members:
@@ -113,7 +106,8 @@ def _list_environment_connectors(world: World, members: Members) -> Members:
     return {"connectors": page, "nextToken": token}
 
 
-_OPERATIONS: dict[str, Callable[[World, Members], Members]] = {
+#: The function that serves each operation. It is called with the world locked.
+OPERATIONS: dict[str, Callable[[World, Members], Members]] = {
     "CreateEntitlement": _create_entitlement,
     "DeleteEntitlement": _delete_entitlement,
     "GetEnvironment": _get_environment,

@@ -18,6 +18,7 @@ from local_aws.evs_api.access import AccessControl, Iam
 from local_aws.evs_api.calls import Call, CallLog
 from local_aws.evs_api.errors import ApiError, access_denied, throttled
 from local_aws.evs_api.faults import FaultRule, Faults
+from local_aws.evs_api.operations import OPERATIONS
 from local_aws.evs_api.world import World
 
 
@@ -98,7 +99,8 @@ class Service:
         if world_number != self._world_number:
             raise _ClosedError("closed by a reset")
         try:
-            answer = model.shape_answer(operation, self.world.call(operation, members))
+            with self.world.locked() as world:
+                answer = model.shape_answer(operation, OPERATIONS[operation](world, members))
             call.done = True
         finally:
             for rule in rules:

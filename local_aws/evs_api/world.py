@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from local_aws.evs_api import operations
 from local_aws.evs_api.errors import not_found
 from local_aws.evs_api.rows import HELD, LICENSED, Change, Row, RowStore
 from local_aws.evs_api.settings import Latency, Settings, bounds
@@ -83,11 +82,6 @@ class World:
             self.frozen: dict[str | None, list[dict[str, Any]]] = {}
             self.began = self.now()
             self.unreachable = {item.id: self.began for item in self.connectors.values() if not item.reachable}
-
-    @_settled
-    def call(self, operation: str, members: dict[str, Any]) -> dict[str, Any]:
-        """Carry out an operation whose members were checked against the model; raises ApiError."""
-        return operations.operation(operation)(self, members)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[World]:

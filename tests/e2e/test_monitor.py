@@ -31,7 +31,7 @@ class Monitor:
 
     def resource(self, kind: str) -> str:
         (found,) = [
-            physical
+            str(physical)
             for logical, physical in self.resources.items()
             if logical.startswith(PREFIX + kind) and len(logical) == len(PREFIX + kind) + 8
         ]

@@ -165,6 +165,7 @@ def simulator(*, vms: int = 4, guests: str = "", inaccessible: bool = False) -> 
             yield Simulator(int(port), ca_file)
         finally:
             assert process.stdin
+            assert process.stdout
             process.stdin.close()
             process.kill()
             process.wait()

@@ -2,14 +2,15 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 
-from tests.support.cloudformation import CONNECTOR, ENVIRONMENT
+from tests.support.cloudformation import CONNECTOR, ENVIRONMENT, Delivery, Stack
 
 
 @pytest.mark.parametrize("statuses", [[503], [500, 502, 503], [0], [0, 503, 429]])
-def test_an_answer_that_meets_trouble_is_sent_again(stack, statuses):
+def test_an_answer_that_meets_trouble_is_sent_again(stack: Stack, statuses: Any) -> None:
     stack.receiver.statuses[:] = statuses
     delivery = stack.deliver(stack.event("Create", ["vm-101"]))
     assert delivery.answer()["Status"] == "SUCCESS"
@@ -17,7 +18,7 @@ def test_an_answer_that_meets_trouble_is_sent_again(stack, statuses):
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
-def test_an_answer_that_is_refused_is_given_up(stack, status):
+def test_an_answer_that_is_refused_is_given_up(stack: Stack, status: int) -> None:
     stack.receiver.statuses[:] = [status, 200]
     delivery = stack.deliver(stack.event("Create", ["vm-101"]))
     assert delivery.invocation.wait() == 0
@@ -25,7 +26,7 @@ def test_an_answer_that_is_refused_is_given_up(stack, status):
     assert stack.receiver.statuses == [200]
 
 
-def test_the_form_of_the_answer(stack):
+def test_the_form_of_the_answer(stack: Stack) -> None:
     delivery = stack.deliver(stack.event("Create", ["vm-101"]))
     answer = delivery.answer()
     (put,) = delivery.puts
@@ -37,14 +38,14 @@ def test_the_form_of_the_answer(stack):
         assert answer[name] == delivery.event[name]
 
 
-def test_a_reason_that_is_all_umlauts_fits(stack):
+def test_a_reason_that_is_all_umlauts_fits(stack: Stack) -> None:
     stack.evs.set(refuse_create={f"vm-{n}": "ä" * 400 + "\U0001f600" * 200 for n in range(101, 121)})
     delivery = stack.deliver(stack.event("Create", [f"vm-{n}" for n in range(101, 121)]))
     assert delivery.answer()["Status"] == "FAILED"
     assert len(delivery.puts[0].body) <= 4096
 
 
-def test_the_answer_outlives_the_invocation(stack):
+def test_the_answer_outlives_the_invocation(stack: Stack) -> None:
     stack.receiver.statuses[:] = [503] * 12
     delivery = stack.deliver(stack.event("Create", ["vm-101"]), timeout=30)
     assert delivery.answer(90)["Status"] == "SUCCESS"
@@ -52,7 +53,7 @@ def test_the_answer_outlives_the_invocation(stack):
     assert len(delivery.puts) == 1
 
 
-def test_no_second_answer_near_the_end_of_the_function(stack):
+def test_no_second_answer_near_the_end_of_the_function(stack: Stack) -> None:
     """crhelper's timer answers FAILED with an empty id half a second before the end."""
     stack.evs.set(create_latency=14.0)
     delivery = stack.deliver(stack.event("Create", ["vm-101"]), timeout=30)
@@ -61,7 +62,7 @@ def test_no_second_answer_near_the_end_of_the_function(stack):
     assert len(delivery.puts) == 1
 
 
-def test_an_unexpected_error_is_answered_and_undone(stack):
+def test_an_unexpected_error_is_answered_and_undone(stack: Stack) -> None:
     event = stack.event("Create", ["vm-101"])
     delivery = stack.deliver(event, at=(5, "after", "raise"))
     answer = delivery.answer()
@@ -70,7 +71,7 @@ def test_an_unexpected_error_is_answered_and_undone(stack):
     assert stack.evs.held() == []
 
 
-def test_an_error_while_an_error_is_handled_is_answered(stack):
+def test_an_error_while_an_error_is_handled_is_answered(stack: Stack) -> None:
     delivery = stack.deliver(stack.event("Create", ["vm-101", "vm-201"]), at=(9, "before", "raise"))
     answer = delivery.answer()
     assert answer["Status"] == "FAILED"
@@ -80,13 +81,13 @@ def test_an_error_while_an_error_is_handled_is_answered(stack):
     assert stack.evs.held() == []
 
 
-def test_an_event_of_an_unknown_type_is_answered(stack):
+def test_an_event_of_an_unknown_type_is_answered(stack: Stack) -> None:
     event = stack.event("Create", ["vm-101"])
     event["RequestType"] = "Inspect"
     assert stack.deliver(event).answer()["Status"] == "FAILED"
 
 
-def test_no_client_of_crhelpers_and_no_polling(stack):
+def test_no_client_of_crhelpers_and_no_polling(stack: Stack) -> None:
     """Its clients are made at import time, its polling makes EventBridge rules and permissions."""
     created = stack.create(["vm-101"])
     lines = [json.loads(line) for line in stack.log.read_text().splitlines()]
@@ -95,7 +96,7 @@ def test_no_client_of_crhelpers_and_no_polling(stack):
     assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
 
 
-def test_logs_are_one_json_object_a_line(stack):
+def test_logs_are_one_json_object_a_line(stack: Stack) -> None:
     answered = stack.create(["vm-101", "vm-201"])
     lines = stack.log.read_text().splitlines()
     for line in lines:
@@ -103,7 +104,7 @@ def test_logs_are_one_json_object_a_line(stack):
     assert answered["RequestId"] in lines[0]
 
 
-def test_progress_is_logged_while_waiting(big_stack):
+def test_progress_is_logged_while_waiting(big_stack: Stack) -> None:
     stack = big_stack
     stack.evs.set(create_latency=[10.0, 13.0])
     assert stack.create([f"vm-{n}" for n in range(1001, 1251)])["Status"] == "SUCCESS"
@@ -111,8 +112,8 @@ def test_progress_is_logged_while_waiting(big_stack):
 
 
 @pytest.mark.parametrize("level", ["DEBUG"])
-def test_no_secret_in_any_log_line_at_any_level(stack, level):
-    def check(event, **job):
+def test_no_secret_in_any_log_line_at_any_level(stack: Stack, level: str) -> None:
+    def check(event: dict[str, Any], **job: Any) -> Delivery:
         delivery = stack.deliver(event, LOG_LEVEL=level, **job)
         delivery.invocation.wait()
         token = delivery.token
@@ -140,7 +141,7 @@ def test_no_secret_in_any_log_line_at_any_level(stack, level):
     assert broken["ResponseURL"].partition("?")[2] not in stack.log.read_text()
 
 
-def test_each_call_that_evs_took_is_logged_with_its_vms(stack):
+def test_each_call_that_evs_took_is_logged_with_its_vms(stack: Stack) -> None:
     first = stack.create(["vm-101", "vm-102"])
     stack.update(first["PhysicalResourceId"], ["vm-102", "vm-103"])
     stack.delete(first["PhysicalResourceId"], ["vm-101", "vm-102"])

@@ -1,6 +1,7 @@
 """Create and Update: what is declared becomes entitled, or the request fails and nothing has changed."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,9 @@ def mutations(stack: Stack) -> list[tuple[str, list[str]]]:
     ],
 )
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_a_wrong_property_fails_by_name_without_any_call(stack, request_type, properties, said):
+def test_a_wrong_property_fails_by_name_without_any_call(
+    stack: Stack, request_type: str, properties: dict[str, Any], said: str
+) -> None:
     event = stack.event(request_type, physical_id="before" if request_type == "Update" else None)
     event["ResourceProperties"].update(properties)
     event["ResourceProperties"] = {k: v for k, v in event["ResourceProperties"].items() if v is not None}
@@ -47,19 +50,19 @@ def test_a_wrong_property_fails_by_name_without_any_call(stack, request_type, pr
         assert answer["PhysicalResourceId"] == "before"
 
 
-def test_a_delete_of_a_create_with_wrong_properties_succeeds(stack):
+def test_a_delete_of_a_create_with_wrong_properties_succeeds(stack: Stack) -> None:
     failed = stack.create("vm-101")
     assert stack.delete(failed["PhysicalResourceId"], "vm-101")["Status"] == "SUCCESS"
     assert mutations(stack) == []
 
 
-def test_nested_lists_are_flattened_and_duplicates_are_one(stack):
+def test_nested_lists_are_flattened_and_duplicates_are_one(stack: Stack) -> None:
     created = stack.create(["vm-101", ["vm-102", ["vm-101"]], "vm-102"])
     assert created["Status"] == "SUCCESS"
     assert mutations(stack) == [("CreateEntitlement", ["vm-101", "vm-102"])]
 
 
-def test_the_id_depends_on_the_set_alone(stack):
+def test_the_id_depends_on_the_set_alone(stack: Stack) -> None:
     created = stack.create(["vm-101", "vm-102"])
     stack.evs.clear_calls()
     again = stack.update(created["PhysicalResourceId"], ["vm-102", "vm-101"], AdoptExisting="true")
@@ -69,7 +72,7 @@ def test_the_id_depends_on_the_set_alone(stack):
 
 
 @pytest.mark.parametrize("status", ["CREATING", "CREATED", "AT_RISK", "ENTITLEMENT_REMOVED"])
-def test_an_entitlement_of_somebody_else_is_a_conflict_and_nothing_changes(stack, status):
+def test_an_entitlement_of_somebody_else_is_a_conflict_and_nothing_changes(stack: Stack, status: str) -> None:
     stack.evs.entitle(["vm-102"])
     if status != "CREATED":
         stack.evs.by_hand("set_status", ["vm-102"], status)
@@ -84,7 +87,7 @@ def test_an_entitlement_of_somebody_else_is_a_conflict_and_nothing_changes(stack
 
 
 @pytest.mark.parametrize("status", ["CREATED", "AT_RISK", "ENTITLEMENT_REMOVED"])
-def test_adopting_takes_over_without_a_call(stack, status):
+def test_adopting_takes_over_without_a_call(stack: Stack, status: str) -> None:
     stack.evs.entitle(["vm-102"])
     if status != "CREATED":
         stack.evs.by_hand("set_status", ["vm-102"], status)
@@ -100,14 +103,14 @@ def test_adopting_takes_over_without_a_call(stack, status):
         ({"connector": "cnctr-0000000000"}, "connector cnctr-0000000000"),
     ],
 )
-def test_an_unknown_environment_or_connector_is_named(stack, where, named):
+def test_an_unknown_environment_or_connector_is_named(stack: Stack, where: Any, named: str) -> None:
     answer = stack.create(["vm-101"], **where)
     assert answer["Status"] == "FAILED"
     assert named in answer["Reason"]
     assert stack.delete(answer["PhysicalResourceId"], ["vm-101"], **where)["Status"] == "SUCCESS"
 
 
-def test_batches_of_100_and_pages(big_stack):
+def test_batches_of_100_and_pages(big_stack: Stack) -> None:
     stack = big_stack
     created = stack.create(MANY)
     assert created["Status"] == "SUCCESS"
@@ -123,14 +126,14 @@ def test_batches_of_100_and_pages(big_stack):
     assert stack.evs.held() == []
 
 
-def test_success_waits_until_every_new_vm_is_created(stack):
+def test_success_waits_until_every_new_vm_is_created(stack: Stack) -> None:
     stack.evs.set(create_latency=0.5, create_latency_by_vm={"vm-103": 2.5})
     answer = stack.create(["vm-101", "vm-102", "vm-103"])
     assert answer["Status"] == "SUCCESS"
     assert {row["status"] for row in stack.evs.rows()} == {"CREATED"}
 
 
-def test_at_risk_counts_as_created(stack):
+def test_at_risk_counts_as_created(stack: Stack) -> None:
     stack.evs.set(create_latency=1.5)
     delivery = stack.deliver(stack.event("Create", ["vm-101"]))
     ends = time.monotonic() + 20
@@ -141,7 +144,7 @@ def test_at_risk_counts_as_created(stack):
     assert delivery.answer()["Status"] == "SUCCESS"
 
 
-def test_held_vms_of_ours_see_no_call(stack):
+def test_held_vms_of_ours_see_no_call(stack: Stack) -> None:
     created = stack.create(["vm-101", "vm-102"])
     stack.evs.clear_calls()
     stack.update(created["PhysicalResourceId"], ["vm-101", "vm-102", "vm-103"])
@@ -149,7 +152,7 @@ def test_held_vms_of_ours_see_no_call(stack):
 
 
 @pytest.mark.parametrize("fate", ["ENTITLEMENT_REMOVED", "CREATE_FAILED", "DELETED", "vanish"])
-def test_what_was_ours_and_got_lost_is_created_again(stack, fate):
+def test_what_was_ours_and_got_lost_is_created_again(stack: Stack, fate: str) -> None:
     created = stack.create(["vm-101", "vm-102"])
     if fate == "vanish":
         stack.evs.by_hand("vanish", ["vm-101"])
@@ -161,7 +164,7 @@ def test_what_was_ours_and_got_lost_is_created_again(stack, fate):
 
 
 @pytest.mark.parametrize("how", ["refused", "refused without a name", "failed"])
-def test_a_request_never_fails_for_what_was_ours_before(stack, how):
+def test_a_request_never_fails_for_what_was_ours_before(stack: Stack, how: str) -> None:
     created = stack.create(["vm-101", "vm-102"])
     stack.evs.by_hand("vanish", ["vm-101"])
     if how == "failed":
@@ -175,7 +178,7 @@ def test_a_request_never_fails_for_what_was_ours_before(stack, how):
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_failed_vms_are_reported_and_everything_of_the_request_is_undone(stack, request_type):
+def test_failed_vms_are_reported_and_everything_of_the_request_is_undone(stack: Stack, request_type: str) -> None:
     before = stack.create(["vm-101", "vm-102"], logical_id="Before")
     vm_ids = ["vm-102", "vm-103", "vm-201", "vm-303"]
     stack.evs.set(create_latency=1.0)
@@ -199,7 +202,7 @@ def test_failed_vms_are_reported_and_everything_of_the_request_is_undone(stack, 
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_refused_vms_are_found_out_one_by_one(big_stack, named):
+def test_refused_vms_are_found_out_one_by_one(big_stack: Stack, named: bool) -> None:
     stack = big_stack
     stack.evs.set(refuse_create={"vm-1007": "not this one", "vm-1100": "nor this"}, refusals_name_vm=named)
     answer = stack.create(MANY)
@@ -210,7 +213,7 @@ def test_refused_vms_are_found_out_one_by_one(big_stack, named):
     assert stack.evs.held() == []
 
 
-def test_nothing_turns_created_after_the_answer(stack):
+def test_nothing_turns_created_after_the_answer(stack: Stack) -> None:
     stack.evs.set(create_latency=0.0, create_latency_by_vm={"vm-101": 4.0}, refuse_delete_while_creating=True)
     answer = stack.create(["vm-101", "vm-102", "vm-201"])
     assert answer["Status"] == "FAILED"
@@ -218,7 +221,7 @@ def test_nothing_turns_created_after_the_answer(stack):
     assert {row["status"] for row in stack.evs.rows()} <= {"CREATE_FAILED"}
 
 
-def test_a_failed_update_gives_back_what_it_would_adopt(stack):
+def test_a_failed_update_gives_back_what_it_would_adopt(stack: Stack) -> None:
     stack.evs.entitle(["vm-105"])
     created = stack.create(["vm-101"])
     answer = stack.update(created["PhysicalResourceId"], ["vm-101", "vm-105", "vm-201"], AdoptExisting="true")
@@ -229,7 +232,7 @@ def test_a_failed_update_gives_back_what_it_would_adopt(stack):
     assert stack.evs.held() == ["vm-105"]
 
 
-def test_replacement_on_another_connector(stack):
+def test_replacement_on_another_connector(stack: Stack) -> None:
     created = stack.create(["vm-101", "vm-102"])
     replaced = stack.update(created["PhysicalResourceId"], ["vm-101", "vm-102"], connector=OTHER_CONNECTOR)
     assert replaced["Status"] == "SUCCESS"
@@ -242,7 +245,7 @@ def test_replacement_on_another_connector(stack):
     assert stack.evs.held() == []
 
 
-def test_a_rolled_back_replacement_leaves_the_old_connector_alone(stack):
+def test_a_rolled_back_replacement_leaves_the_old_connector_alone(stack: Stack) -> None:
     created = stack.create(["vm-101"])
     replaced = stack.update(created["PhysicalResourceId"], ["vm-101"], connector=OTHER_CONNECTOR)
     stack.status = "UPDATE_ROLLBACK_IN_PROGRESS"
@@ -253,7 +256,7 @@ def test_a_rolled_back_replacement_leaves_the_old_connector_alone(stack):
     assert stack.evs.held(connector_id=OTHER_CONNECTOR) == []
 
 
-def test_several_rows_of_a_vm_a_held_one_counts(stack):
+def test_several_rows_of_a_vm_a_held_one_counts(stack: Stack) -> None:
     stack.evs.set(keep_former_rows=True, shuffle_rows=True)
     for _ in range(3):
         created = stack.create(["vm-101", "vm-102"])
@@ -263,7 +266,7 @@ def test_several_rows_of_a_vm_a_held_one_counts(stack):
     assert len(stack.evs.rows()) == 6
 
 
-def test_a_vm_that_two_resources_declare_stays_until_both_are_gone(stack):
+def test_a_vm_that_two_resources_declare_stays_until_both_are_gone(stack: Stack) -> None:
     first = stack.create(["vm-101", "vm-102"], logical_id="First")
     second = stack.create(["vm-102", "vm-103"], logical_id="Second")
     assert stack.delete(first["PhysicalResourceId"], logical_id="First")["Status"] == "SUCCESS"
@@ -272,7 +275,7 @@ def test_a_vm_that_two_resources_declare_stays_until_both_are_gone(stack):
     assert stack.evs.held() == []
 
 
-def test_a_literal_that_becomes_a_token_changes_the_logical_id_and_no_entitlement(stack):
+def test_a_literal_that_becomes_a_token_changes_the_logical_id_and_no_entitlement(stack: Stack) -> None:
     literal = stack.create(["vm-101", "vm-102"], logical_id="Literal")
     stack.evs.clear_calls()
     token = stack.create(["vm-101", "vm-102"], logical_id="Token")
@@ -283,7 +286,7 @@ def test_a_literal_that_becomes_a_token_changes_the_logical_id_and_no_entitlemen
     assert stack.evs.held() == []
 
 
-def test_5000_failures_fit_an_answer(big_stack):
+def test_5000_failures_fit_an_answer(big_stack: Stack) -> None:
     stack = big_stack
     vm_ids = [f"vm-{number}" for number in range(50_001, 55_001)]
     event = stack.event("Create", vm_ids)

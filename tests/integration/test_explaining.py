@@ -5,18 +5,18 @@ import time
 
 import pytest
 
-from tests.support.cloudformation import CONNECTOR, ENVIRONMENT, OTHER_CONNECTOR
+from tests.support.cloudformation import CONNECTOR, ENVIRONMENT, OTHER_CONNECTOR, Stack
 
 QUESTION = "ListEnvironmentConnectors"
 FAILED_CHECK = rf"onnector {CONNECTOR}: check VCENTER_REACHABILITY is FAILED since \d{{4}}-\d\d-\d\d \d\d:\d\d UTC"
 
 
 @pytest.fixture(autouse=True)
-def _clean(stack):
+def _clean(stack: Stack) -> None:
     stack.evs.clear_calls()
 
 
-def test_a_create_at_a_connector_that_is_out_of_reach(stack):
+def test_a_create_at_a_connector_that_is_out_of_reach(stack: Stack) -> None:
     stack.evs.by_hand("set_connector", CONNECTOR, reachable=False)
     answer = stack.create(["vm-101", "vm-102"])
     assert answer["Status"] == "FAILED"
@@ -28,7 +28,7 @@ def test_a_create_at_a_connector_that_is_out_of_reach(stack):
     assert sum("failed; connector" in str(line["message"]) for line in stack.invocations[-1].lines()) == 1
 
 
-def test_a_create_at_a_connector_of_another_type_names_the_right_one(stack):
+def test_a_create_at_a_connector_of_another_type_names_the_right_one(stack: Stack) -> None:
     stack.evs.by_hand("set_connector", CONNECTOR, type="SDDC_MANAGER")
     began = time.monotonic()
     answer = stack.create(["vm-101"])
@@ -40,14 +40,14 @@ def test_a_create_at_a_connector_of_another_type_names_the_right_one(stack):
     assert f"of type VCENTER the environment has {OTHER_CONNECTOR}" in answer["Reason"]
 
 
-def test_a_connector_that_the_environment_does_not_have(stack):
+def test_a_connector_that_the_environment_does_not_have(stack: Stack) -> None:
     answer = stack.create(["vm-101"], ConnectorId="cnctr-unknown123")
     assert answer["Status"] == "FAILED"
     assert "was not found in region us-east-1 of account 000000000000" in answer["Reason"]
     assert f"onnector cnctr-unknown123 is not one of environment {ENVIRONMENT}" in answer["Reason"]
 
 
-def test_what_goes_well_asks_nothing(stack):
+def test_what_goes_well_asks_nothing(stack: Stack) -> None:
     created = stack.create(["vm-101"])
     assert created["Status"] == "SUCCESS"
     assert stack.delete(created["PhysicalResourceId"], ["vm-101"])["Status"] == "SUCCESS"
@@ -55,7 +55,7 @@ def test_what_goes_well_asks_nothing(stack):
 
 
 @pytest.mark.parametrize("effect", ["access_denied", "throttle", "error", "close_before", "hang"])
-def test_a_question_that_fails_changes_nothing(stack, effect):
+def test_a_question_that_fails_changes_nothing(stack: Stack, effect: str) -> None:
     more = {"seconds": 40} if effect == "hang" else {}
     stack.evs.fault(effect, operations=[QUESTION], count=None, **more)
     stack.evs.set(refuse_create={"vm-102": "not this one"})
@@ -69,7 +69,7 @@ def test_a_question_that_fails_changes_nothing(stack, effect):
     assert [rule["applied"] for rule in stack.evs.faults()] == [1]
 
 
-def test_a_create_that_waits_says_once_what_for(stack):
+def test_a_create_that_waits_says_once_what_for(stack: Stack) -> None:
     stack.evs.set(create_latency=80.0)
     delivery = stack.deliver(stack.event("Create", ["vm-101"]), timeout=30)
     stack.wait_for("entitling 1 VM")

@@ -8,7 +8,10 @@ HISTORIES (how many) and SEED (of the first) come from the environment; `make so
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, note, seed, settings
@@ -16,7 +19,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tests.support.cloudformation import CONNECTOR, OTHER_CONNECTOR, Delivery, Stack
+from tests.support.function import Lambda
 from tests.support.ledger import read
+from tests.support.receiver import Receiver
 
 HISTORIES = int(os.environ.get("HISTORIES", "12"))
 SEED = int(os.environ.get("SEED", "20261123"))
@@ -37,6 +42,11 @@ vm_sets = st.sets(st.sampled_from(HEALTHY), min_size=1, max_size=5)
 connectors = st.sampled_from([CONNECTOR, CONNECTOR, OTHER_CONNECTOR])
 stacks = st.sampled_from([0, 0, 1])
 names = st.sampled_from(["Web", "Database"])
+#: What befalls a request on its way, if anything; where a process is stopped; a fault of EVS.
+Trouble = tuple[Any, ...] | None
+Step = tuple[int, str]
+Fault = tuple[str, str, int]
+
 steps = st.tuples(st.integers(1, 8), st.sampled_from(["before", "after"]))
 troubles = st.one_of(
     st.just(None),
@@ -99,7 +109,9 @@ class Lifecycle(RuleBasedStateMachine):
         latency=st.sampled_from([0.0, 0.3]),
         delete_latency=st.sampled_from([0.0, 0.5]),
     )
-    def begin(self, already, refuse_creating, several_rows, latency, delete_latency) -> None:
+    def begin(
+        self, already: str, refuse_creating: bool, several_rows: bool, latency: float, delete_latency: float
+    ) -> None:
         self.sides = [Side(stack) for stack in PLAYGROUND()]
         self.evs = self.sides[0].stack.evs
         self.evs.set(
@@ -115,7 +127,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     # --- playing ---------------------------------------------------------------------------------------------------
 
-    def play(self, side: Side, event: dict, trouble, fault=()) -> dict:
+    def play(self, side: Side, event: dict[str, Any], trouble: Trouble, fault: Sequence[Fault] = ()) -> dict[str, Any]:
         """Deliver a request with trouble on its way, and return its answer."""
         for effect, operation, after in fault:
             self.evs.fault(effect, operations=[operation], after_calls=after, count=1)
@@ -124,7 +136,7 @@ class Lifecycle(RuleBasedStateMachine):
         began = len(stack.invocations)
         if kind == "503":
             stack.receiver.statuses[:] = [503, 0]
-        if kind == "killed":
+        if trouble and kind == "killed":
             stack.deliver(event, at=(*trouble[1], "SIGKILL")).invocation.wait()
         delivery = stack.deliver(event)
         if kind == "at once":
@@ -139,7 +151,16 @@ class Lifecycle(RuleBasedStateMachine):
              f"{answer['PhysicalResourceId']} {answer['Reason'][:200]}")  # fmt: skip
         return answer
 
-    def event(self, side: Side, kind: str, name: str, vm_ids, connector: str, physical_id=None, **properties) -> dict:
+    def event(
+        self,
+        side: Side,
+        kind: str,
+        name: str,
+        vm_ids: set[str],
+        connector: str,
+        physical_id: str | None = None,
+        **properties: Any,
+    ) -> dict[str, Any]:
         return side.stack.event(
             kind, sorted(vm_ids), logical_id=name, physical_id=physical_id, connector=connector, service_timeout=120,
             **properties,
@@ -150,7 +171,16 @@ class Lifecycle(RuleBasedStateMachine):
         others = (other.declared(connector) | other.left(connector) for other in self.sides if other is not side)
         return self.by_hand[connector].union(*others)
 
-    def delete(self, side: Side, name: str, physical_id: str, vm_ids, connector: str, trouble=None, fault=()) -> None:
+    def delete(
+        self,
+        side: Side,
+        name: str,
+        physical_id: str,
+        vm_ids: set[str],
+        connector: str,
+        trouble: Trouble = None,
+        fault: Sequence[Fault] = (),
+    ) -> None:
         answer = self.play(side, self.event(side, "Delete", name, vm_ids, connector, physical_id), trouble, fault)
         assert answer["Status"] == "SUCCESS", answer
         assert answer["PhysicalResourceId"] == physical_id
@@ -175,7 +205,19 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(which=stacks, name=names, vm_ids=vm_sets, connector=connectors, linux=st.sampled_from([False] * 4 + [True]),
           adopt=st.booleans(), rolled_back=st.sampled_from([False, False, True]), trouble=troubles, fault=faults,
           cleaning=troubles)  # fmt: skip
-    def create(self, which, name, vm_ids, connector, linux, adopt, rolled_back, trouble, fault, cleaning) -> None:
+    def create(
+        self,
+        which: int,
+        name: str,
+        vm_ids: set[str],
+        connector: str,
+        linux: bool,
+        adopt: bool,
+        rolled_back: bool,
+        trouble: Trouble,
+        fault: Sequence[Fault],
+        cleaning: Trouble,
+    ) -> None:
         side = self.sides[which]
         if name in side.resources:
             return
@@ -201,7 +243,9 @@ class Lifecycle(RuleBasedStateMachine):
         side.stack.reached("UPDATE_COMPLETE")
 
     @rule(which=stacks, name=names, vm_ids=vm_sets, connector=connectors, step=steps, made_up=st.booleans())
-    def create_that_is_cancelled(self, which, name, vm_ids, connector, step, made_up) -> None:
+    def create_that_is_cancelled(
+        self, which: int, name: str, vm_ids: set[str], connector: str, step: Step, made_up: bool
+    ) -> None:
         side = self.sides[which]
         if name in side.resources:
             return
@@ -220,7 +264,19 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(which=stacks, name=names, vm_ids=vm_sets, connector=connectors, linux=st.sampled_from([False] * 4 + [True]),
           adopt=st.booleans(), end=st.sampled_from(["complete", "complete", "rollback", "rollback with update"]),
           trouble=troubles, fault=faults, cleaning=troubles)  # fmt: skip
-    def update(self, which, name, vm_ids, connector, linux, adopt, end, trouble, fault, cleaning) -> None:
+    def update(
+        self,
+        which: int,
+        name: str,
+        vm_ids: set[str],
+        connector: str,
+        linux: bool,
+        adopt: bool,
+        end: str,
+        trouble: Trouble,
+        fault: Sequence[Fault],
+        cleaning: Trouble,
+    ) -> None:
         side = self.sides[which]
         if name not in side.resources:
             return
@@ -264,7 +320,9 @@ class Lifecycle(RuleBasedStateMachine):
         self.unbroken(since, old.vm_ids, old.connector)
 
     @rule(which=stacks, name=names, vm_ids=vm_sets, connector=connectors, step=steps, goes_on_first=st.booleans())
-    def update_that_is_cancelled(self, which, name, vm_ids, connector, step, goes_on_first) -> None:
+    def update_that_is_cancelled(
+        self, which: int, name: str, vm_ids: set[str], connector: str, step: Step, goes_on_first: bool
+    ) -> None:
         side = self.sides[which]
         if name not in side.resources:
             return
@@ -290,7 +348,7 @@ class Lifecycle(RuleBasedStateMachine):
         note(f"cancelled update {name} {sorted(vm_ids)} at {step}")
 
     @rule(which=stacks, name=names, trouble=troubles, fault=faults)
-    def take_out(self, which, name, trouble, fault) -> None:
+    def take_out(self, which: int, name: str, trouble: Trouble, fault: Sequence[Fault]) -> None:
         side = self.sides[which]
         if name not in side.resources:
             return
@@ -301,7 +359,7 @@ class Lifecycle(RuleBasedStateMachine):
         side.stack.reached("UPDATE_COMPLETE")
 
     @rule(which=stacks, name=names)
-    def retain(self, which, name) -> None:
+    def retain(self, which: int, name: str) -> None:
         """A resource with DeletionPolicy Retain leaves the template: no Delete comes."""
         side = self.sides[which]
         if name not in side.resources or any(left for (who, _), left in side.retained.items() if who == name):
@@ -314,7 +372,16 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(which=stacks, name=names, first=vm_sets, second=vm_sets, connector=connectors, trouble=troubles, fault=faults,
           linux=st.sampled_from([False, False, True]), cleaning=troubles)  # fmt: skip
     def create_whose_answer_is_ignored(
-        self, which, name, first, second, connector, trouble, fault, linux, cleaning
+        self,
+        which: int,
+        name: str,
+        first: set[str],
+        second: set[str],
+        connector: str,
+        trouble: Trouble,
+        fault: Sequence[Fault],
+        linux: bool,
+        cleaning: Trouble,
     ) -> None:
         """Without rollback: a Create succeeds after CloudFormation has given it up, and the next operation creates."""
         side = self.sides[which]
@@ -344,7 +411,18 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(which=stacks, name=names, second=vm_sets, third=vm_sets, connector=connectors,
           end=st.sampled_from(["complete", "rollback", "rollback with update"]), trouble=troubles, fault=faults,
           cleaning=troubles)  # fmt: skip
-    def updates_without_rollback(self, which, name, second, third, connector, end, trouble, fault, cleaning) -> None:
+    def updates_without_rollback(
+        self,
+        which: int,
+        name: str,
+        second: set[str],
+        third: set[str],
+        connector: str,
+        end: str,
+        trouble: Trouble,
+        fault: Sequence[Fault],
+        cleaning: Trouble,
+    ) -> None:
         """A neighbour fails twice with rollback off; then all is well, or the stack goes back to where it began."""
         side = self.sides[which]
         foreign = self.foreign(side, connector)
@@ -381,7 +459,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.unbroken(since, old.vm_ids, old.connector)
 
     @rule(vm_id=st.sampled_from(HEALTHY), connector=connectors)
-    def entitle_by_hand(self, vm_id, connector) -> None:
+    def entitle_by_hand(self, vm_id: str, connector: str) -> None:
         ours = (side.declared(connector) | side.left(connector) for side in self.sides)
         if vm_id in set().union(*ours) or vm_id in self.by_hand[connector]:
             return
@@ -390,7 +468,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     # --- invariants ------------------------------------------------------------------------------------------------
 
-    def unbroken(self, since: list[dict], vm_ids: set[str], connector: str) -> None:
+    def unbroken(self, since: list[dict[str, Any]], vm_ids: set[str], connector: str) -> None:
         """What stays declared has not lost its entitlement for a moment."""
         ended = [
             change for change in self.evs.changes()[len(since):]
@@ -425,7 +503,14 @@ def PLAYGROUND() -> list[Stack]:  # noqa: N802 - set by the test, called by the 
 
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_random_histories(part, function, receiver, directory, monkeypatch, capsys) -> None:
+def test_random_histories(
+    part: int,
+    function: Lambda,
+    receiver: Receiver,
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     def playground() -> list[Stack]:
         function.aws.evs.reset()
         receiver.statuses.clear()

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local_aws import EvsApi, EvsControl, FaultRule, Settings, World, healthy_inventory
 from local_aws.evs_api import ApiError, ControlError
 from local_aws.evs_api.hand import Hand
+from local_aws.evs_api.operations import OPERATIONS
 
 PLACE = {
     "environmentId": "env-abcde12345",
@@ -323,7 +324,8 @@ def test_ten_thousand_vms_are_listed_quickly(clock: Clock) -> None:
     members: dict[str, Any] = dict(PLACE)
     begin, rows = time.perf_counter(), 0
     while True:
-        answer = world.call("ListVmEntitlements", members)
+        with world.locked():
+            answer = OPERATIONS["ListVmEntitlements"](world, members)
         rows += len(answer["entitlements"])
         if not answer["nextToken"]:
             break
@@ -482,8 +484,8 @@ def test_wrong_controls_are_refused_with_a_reason(control: EvsControl, wrong: Ca
 
 def test_a_world_is_usable_without_http(clock: Clock) -> None:
     world = World(clock=clock)
-    with pytest.raises(ApiError, match="ResourceNotFoundException"):
-        world.call("GetEnvironment", {"environmentId": "env-0000000000"})
+    with pytest.raises(ApiError, match="ResourceNotFoundException"), world.locked():
+        OPERATIONS["GetEnvironment"](world, {"environmentId": "env-0000000000"})
 
 
 def test_many_callers_at_once_lose_nothing(api: EvsApi, control: EvsControl) -> None:

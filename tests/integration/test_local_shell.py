@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from local_aws import LocalAws, launcher
+from local_aws import LocalAws, instances
 from local_aws.cli import cli
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +78,7 @@ def test_with_an_instance_the_shell_reaches_it_until_it_has_gone(shell: str, tmp
 
 
 def test_of_several_instances_one_has_to_be_named(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launcher.instances, "running", lambda: {"one": {}, "two": {}})
+    monkeypatch.setattr(instances, "running", lambda: {"one": {}, "two": {}})
     result = CliRunner().invoke(cli, ["environment"])
     assert result.exit_code == 1
     assert result.output.endswith("\nfalse\n")

@@ -11,7 +11,8 @@ import pytest
 from filelock import FileLock
 
 from local_aws.launcher import LocalAws
-from tests.support.cloudformation import Lambda, Stack
+from tests.support.cloudformation import Stack
+from tests.support.function import Lambda
 from tests.support.receiver import Receiver
 
 PINS = Path(__file__).with_name("old-botocore.txt")
@@ -54,7 +55,7 @@ def old_stack(old_lambda: Lambda, receiver: Receiver, directory: Path) -> Iterat
     stack.close()
 
 
-def test_is_too_old_by_itself(old_python):
+def test_is_too_old_by_itself(old_python: str) -> None:
     script = (
         "import botocore.session; s = botocore.session.get_session(); s.get_service_model('evs').operation_model('{}')"
     )
@@ -63,7 +64,7 @@ def test_is_too_old_by_itself(old_python):
         assert subprocess.run(command, capture_output=True).returncode == code
 
 
-def test_create_update_clean_up_and_delete(old_stack):
+def test_create_update_clean_up_and_delete(old_stack: Stack) -> None:
     first = old_stack.create(["vm-101", "vm-102"])
     assert first["Status"] == "SUCCESS", first
     second = old_stack.update(first["PhysicalResourceId"], ["vm-102", "vm-103"])
@@ -74,7 +75,7 @@ def test_create_update_clean_up_and_delete(old_stack):
     assert old_stack.evs.held() == []
 
 
-def test_failure_is_named_and_undone(old_stack):
+def test_failure_is_named_and_undone(old_stack: Stack) -> None:
     old_stack.evs.set(fail_create={"vm-102": "VM_NOT_FOUND"})
     answer = old_stack.create(["vm-101", "vm-102"])
     assert answer["Status"] == "FAILED"
@@ -82,14 +83,14 @@ def test_failure_is_named_and_undone(old_stack):
     assert old_stack.evs.held() == []
 
 
-def test_errors_keep_their_details(old_stack):
+def test_errors_keep_their_details(old_stack: Stack) -> None:
     # By the members of an error that botocore parses only where its model has them.
     answer = old_stack.create(["vm-101"], connector="cnctr-zzzzz99999")
     assert answer["Status"] == "FAILED"
     assert "connector cnctr-zzzzz99999" in answer["Reason"]
 
 
-def test_hands_over_to_a_fresh_invocation(old_stack):
+def test_hands_over_to_a_fresh_invocation(old_stack: Stack) -> None:
     # Invoke, of Lambda's API.
     old_stack.evs.set(create_latency=14.0)
     event = old_stack.event("Create", ["vm-101"])
@@ -97,7 +98,7 @@ def test_hands_over_to_a_fresh_invocation(old_stack):
     assert old_stack.continuations
 
 
-def test_asks_cloudformation(old_stack):
+def test_asks_cloudformation(old_stack: Stack) -> None:
     # Both ways of asking speak XML, unlike the rest.
     old_stack.evs.entitle(["vm-101"])
     answer = old_stack.create(["vm-101"], AdoptExisting="true")

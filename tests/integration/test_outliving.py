@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support.cloudformation import Stack
 
-def test_creation_outlives_the_function(stack):
+
+def test_creation_outlives_the_function(stack: Stack) -> None:
     stack.evs.set(create_latency=40.0)
     began = time.monotonic()
     delivery = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]), timeout=30)
@@ -19,7 +21,7 @@ def test_creation_outlives_the_function(stack):
     assert "OldResourceProperties" not in stack.continuations[0].event
 
 
-def test_removal_outlives_the_function(stack):
+def test_removal_outlives_the_function(stack: Stack) -> None:
     stack.evs.set(delete_latency=25.0)
     created = stack.create(["vm-101"])
     delivery = stack.deliver(stack.event("Delete", ["vm-101"], physical_id=created["PhysicalResourceId"]), timeout=30)
@@ -29,7 +31,7 @@ def test_removal_outlives_the_function(stack):
 
 
 @pytest.mark.parametrize(("request_type", "service_timeout"), [("Create", 60), ("Update", 60), ("Create", 30)])
-def test_at_the_deadline_it_fails_in_time_and_is_undone(stack, request_type, service_timeout):
+def test_at_the_deadline_it_fails_in_time_and_is_undone(stack: Stack, request_type: str, service_timeout: int) -> None:
     before = stack.create(["vm-101"])
     stack.evs.set(create_latency=0.0, create_latency_by_vm={"vm-103": 600.0})
     physical_id = before["PhysicalResourceId"] if request_type == "Update" else None
@@ -50,7 +52,7 @@ def test_at_the_deadline_it_fails_in_time_and_is_undone(stack, request_type, ser
 
 
 @pytest.mark.parametrize("operation", ["ListVmEntitlements", "CreateEntitlement"])
-def test_calls_that_hang_do_not_hold_up_the_answer(stack, operation):
+def test_calls_that_hang_do_not_hold_up_the_answer(stack: Stack, operation: str) -> None:
     """One that is begun just before the deadline, and awaited for long, would be the end of it."""
     stack.evs.fault("hang", operations=[operation], count=None, seconds=40)
     began = time.monotonic()
@@ -61,7 +63,7 @@ def test_calls_that_hang_do_not_hold_up_the_answer(stack, operation):
 
 
 @pytest.mark.parametrize("looks", [0, 1], ids=["before creation", "while it is CREATING"])
-def test_a_pause_that_evs_asks_for_outlasts_the_invocation_too(stack, looks):
+def test_a_pause_that_evs_asks_for_outlasts_the_invocation_too(stack: Stack, looks: int) -> None:
     """A fresh invocation each time, which asks at once and is throttled again, would be a storm."""
     stack.evs.set(create_latency=0.5 * looks)
     stack.evs.fault("throttle", operations=["ListVmEntitlements"], count=2, after_calls=looks, retry_after_seconds=18)
@@ -74,8 +76,10 @@ def test_a_pause_that_evs_asks_for_outlasts_the_invocation_too(stack, looks):
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_where_no_fresh_invocation_can_go_on_the_request_fails_and_the_next_one_removes(stack, request_type):
-    def ago(seconds):
+def test_where_no_fresh_invocation_can_go_on_the_request_fails_and_the_next_one_removes(
+    stack: Stack, request_type: str
+) -> None:
+    def ago(seconds: float) -> str:
         return (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y%m%dT%H%M%SZ")
 
     before = stack.create(["vm-101"], issued=ago(200))
@@ -99,7 +103,7 @@ def test_where_no_fresh_invocation_can_go_on_the_request_fails_and_the_next_one_
     assert len(stack.evs.calls(vm_id="vm-101")) == 1
 
 
-def test_an_undo_goes_on_in_a_fresh_invocation(stack):
+def test_an_undo_goes_on_in_a_fresh_invocation(stack: Stack) -> None:
     stack.evs.set(create_latency=0.0, create_latency_by_vm={"vm-102": 25.0}, refuse_delete_while_creating=True)
     delivery = stack.deliver(stack.event("Create", ["vm-101", "vm-102", "vm-201"]), timeout=30)
     answer = delivery.answer(120)
@@ -110,7 +114,7 @@ def test_an_undo_goes_on_in_a_fresh_invocation(stack):
     assert stack.evs.held() == []
 
 
-def test_an_invocation_that_goes_on_is_fenced_off_too(stack):
+def test_an_invocation_that_goes_on_is_fenced_off_too(stack: Stack) -> None:
     stack.evs.set(create_latency=60.0)
     older = stack.deliver(stack.event("Create", ["vm-101"]), timeout=30)
     ends = time.monotonic() + 40

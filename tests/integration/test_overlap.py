@@ -2,10 +2,13 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.support.cloudformation import Stack
+from tests.support.function import Lambda
+from tests.support.receiver import Receiver
 
 #: AWS calls of an undisturbed Create or Update of new VMs: read, begin, list, claim, create, live; 0 is the answer. A
 #: Delete has announce, delete and done instead of the last three. After one call is before the next, but for the first,
@@ -23,7 +26,7 @@ QUICK = {
 
 
 @pytest.fixture(autouse=True)
-def quick(stack):
+def quick(stack: Stack) -> None:
     stack.patch.update(QUICK)
 
 
@@ -40,7 +43,7 @@ def ledger_agrees(stack: Stack, **holds: set[str]) -> None:
 
 
 @pytest.mark.parametrize(("number", "when"), STEPS)
-def test_a_create_that_is_stopped_anywhere_while_its_delete_runs(stack, number, when):
+def test_a_create_that_is_stopped_anywhere_while_its_delete_runs(stack: Stack, number: int, when: str) -> None:
     stack.named["Windows"] = "made-up"
     older = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]), at=(number, when, "SIGSTOP"))
     assert older.invocation.stopped()
@@ -53,7 +56,7 @@ def test_a_create_that_is_stopped_anywhere_while_its_delete_runs(stack, number, 
 
 
 @pytest.mark.parametrize(("number", "when"), STEPS)
-def test_an_update_that_is_stopped_anywhere_while_the_rollback_runs(stack, number, when):
+def test_an_update_that_is_stopped_anywhere_while_the_rollback_runs(stack: Stack, number: int, when: str) -> None:
     before = stack.create(["vm-101", "vm-102"])
     physical_id = before["PhysicalResourceId"]
     older = stack.deliver(
@@ -72,7 +75,7 @@ def test_an_update_that_is_stopped_anywhere_while_the_rollback_runs(stack, numbe
 
 
 @pytest.mark.parametrize(("number", "when"), STEPS)
-def test_a_delete_that_is_stopped_anywhere_while_a_vm_is_declared_again(stack, number, when):
+def test_a_delete_that_is_stopped_anywhere_while_a_vm_is_declared_again(stack: Stack, number: int, when: str) -> None:
     first = stack.create(["vm-101", "vm-102"])
     second = stack.update(first["PhysicalResourceId"], ["vm-102"])
     older = stack.deliver(
@@ -94,7 +97,7 @@ def test_a_delete_that_is_stopped_anywhere_while_a_vm_is_declared_again(stack, n
 
 @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
 @pytest.mark.parametrize(("number", "when"), STEPS)
-def test_killed_anywhere_and_retried(stack, request_type, number, when):
+def test_killed_anywhere_and_retried(stack: Stack, request_type: str, number: int, when: str) -> None:
     stack.evs.entitle(["vm-110"])
     before = stack.create(["vm-101", "vm-102"], logical_id="Windows" if request_type != "Create" else "Other")
     vm_ids = {"Create": ["vm-102", "vm-103"], "Update": ["vm-102", "vm-103"], "Delete": ["vm-101", "vm-102"]}
@@ -112,7 +115,7 @@ def test_killed_anywhere_and_retried(stack, request_type, number, when):
 
 
 @pytest.mark.parametrize(("number", "when"), STEPS)
-def test_a_create_that_is_killed_anywhere_and_never_retried(stack, number, when):
+def test_a_create_that_is_killed_anywhere_and_never_retried(stack: Stack, number: int, when: str) -> None:
     stack.evs.entitle(["vm-110"])
     killed = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]), at=(number, when, "SIGKILL"))
     killed.invocation.wait()
@@ -123,7 +126,7 @@ def test_a_create_that_is_killed_anywhere_and_never_retried(stack, number, when)
 
 
 @pytest.mark.parametrize("dated", [True, False])
-def test_a_request_first_delivered_after_a_newer_one_begins_nothing(stack, dated):
+def test_a_request_first_delivered_after_a_newer_one_begins_nothing(stack: Stack, dated: bool) -> None:
     late = stack.event("Update", ["vm-101", "vm-104"], physical_id="any") if dated else None
     created = stack.create(["vm-101", "vm-102"], issued="" if dated else None)
     if late is None:
@@ -137,7 +140,7 @@ def test_a_request_first_delivered_after_a_newer_one_begins_nothing(stack, dated
     assert stack.evs.held() == ["vm-101", "vm-102"]
 
 
-def test_a_request_past_its_deadline_begins_nothing(stack):
+def test_a_request_past_its_deadline_begins_nothing(stack: Stack) -> None:
     event = stack.event("Create", ["vm-101"], issued="20200101T000000Z")
     assert stack.deliver(event).answer()["Status"] == "FAILED"
     assert stack.evs.calls() == []
@@ -145,7 +148,7 @@ def test_a_request_past_its_deadline_begins_nothing(stack):
 
 @pytest.mark.parametrize("outcome", ["SUCCESS", "FAILED"])
 @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
-def test_delivered_twice_ends_the_same_and_says_the_same(stack, request_type, outcome):
+def test_delivered_twice_ends_the_same_and_says_the_same(stack: Stack, request_type: str, outcome: str) -> None:
     before = stack.create(["vm-101", "vm-102"])
     wrong = ["vm-201"] if outcome == "FAILED" and request_type != "Delete" else []
     if outcome == "FAILED" and request_type == "Delete":
@@ -167,7 +170,7 @@ def test_delivered_twice_ends_the_same_and_says_the_same(stack, request_type, ou
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Delete"])
-def test_delivered_twice_at_once(stack, request_type):
+def test_delivered_twice_at_once(stack: Stack, request_type: str) -> None:
     stack.evs.set(create_latency=1.0, delete_latency=1.0)
     before = stack.create(["vm-101", "vm-102"])
     physical_id = before["PhysicalResourceId"] if request_type == "Delete" else None
@@ -181,7 +184,7 @@ def test_delivered_twice_at_once(stack, request_type):
     ledger_agrees(stack)
 
 
-def test_two_resources_of_a_stack_at_once_on_one_connector(big_stack):
+def test_two_resources_of_a_stack_at_once_on_one_connector(big_stack: Stack) -> None:
     stack = big_stack
     stack.evs.set(create_latency=0.5)
     events = [
@@ -200,7 +203,7 @@ def test_two_resources_of_a_stack_at_once_on_one_connector(big_stack):
     assert stack.evs.held() == []
 
 
-def test_what_another_resource_created_between_our_two_looks_at_the_world_is_no_conflict(stack):
+def test_what_another_resource_created_between_our_two_looks_at_the_world_is_no_conflict(stack: Stack) -> None:
     second = stack.deliver(stack.event("Create", ["vm-101", "vm-102"], logical_id="Second"), at=(2, "after", "SIGSTOP"))
     assert second.invocation.stopped()
     assert stack.create(["vm-101", "vm-103"], logical_id="First")["Status"] == "SUCCESS"
@@ -210,7 +213,9 @@ def test_what_another_resource_created_between_our_two_looks_at_the_world_is_no_
     ledger_agrees(stack)
 
 
-def test_two_stacks_that_claim_one_vm_the_second_fails_and_names_it(stack, function, receiver, directory):
+def test_two_stacks_that_claim_one_vm_the_second_fails_and_names_it(
+    stack: Stack, function: Lambda, receiver: Receiver, directory: Path
+) -> None:
     other = Stack(function, receiver, directory)
     stack.create(["vm-101", "vm-102"])
     answer = other.create(["vm-102", "vm-103"])
@@ -221,7 +226,7 @@ def test_two_stacks_that_claim_one_vm_the_second_fails_and_names_it(stack, funct
     other.close()
 
 
-def test_a_cancelled_request_that_still_waits_is_fenced_off(stack):
+def test_a_cancelled_request_that_still_waits_is_fenced_off(stack: Stack) -> None:
     stack.evs.set(create_latency=3.0)
     before = stack.create(["vm-101"])
     older = stack.deliver(
@@ -235,7 +240,7 @@ def test_a_cancelled_request_that_still_waits_is_fenced_off(stack):
     ledger_agrees(stack)
 
 
-def test_an_answer_that_is_still_being_sent_when_a_newer_request_comes_is_given_up(stack):
+def test_an_answer_that_is_still_being_sent_when_a_newer_request_comes_is_given_up(stack: Stack) -> None:
     stack.receiver.statuses[:] = [503] * 3
     older = stack.deliver(stack.event("Create", ["vm-101"]))
     stack.wait_for("the answer met HTTP 503")
@@ -246,7 +251,9 @@ def test_an_answer_that_is_still_being_sent_when_a_newer_request_comes_is_given_
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_creation_still_in_the_air_is_awaited_by_the_delete_of_the_same_set_made_anew(stack, killed):
+def test_a_creation_still_in_the_air_is_awaited_by_the_delete_of_the_same_set_made_anew(
+    stack: Stack, killed: bool
+) -> None:
     hold = stack.evs.fault("hold", operations=["CreateEntitlement"])
     older = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]))
     stack.evs.wait_held(hold)
@@ -264,7 +271,9 @@ def test_a_creation_still_in_the_air_is_awaited_by_the_delete_of_the_same_set_ma
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_deletion_still_in_the_air_is_awaited_so_that_it_hits_nobody_who_comes_next(stack, killed):
+def test_a_deletion_still_in_the_air_is_awaited_so_that_it_hits_nobody_who_comes_next(
+    stack: Stack, killed: bool
+) -> None:
     created = stack.create(["vm-101", "vm-102"])
     hold = stack.evs.fault("hold", operations=["DeleteEntitlement"])
     older = stack.deliver(stack.event("Delete", ["vm-101"], physical_id=created["PhysicalResourceId"]))
@@ -280,7 +289,7 @@ def test_a_deletion_still_in_the_air_is_awaited_so_that_it_hits_nobody_who_comes
     assert stack.evs.held() == ["vm-101", "vm-102"]
 
 
-def test_a_process_held_up_between_ledger_and_call_does_not_call_any_more(stack):
+def test_a_process_held_up_between_ledger_and_call_does_not_call_any_more(stack: Stack) -> None:
     older = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]), at=(4, "after", "SIGSTOP"))
     assert older.invocation.stopped()
     assert stack.create(["vm-101", "vm-102"])["Status"] == "SUCCESS"
@@ -291,7 +300,7 @@ def test_a_process_held_up_between_ledger_and_call_does_not_call_any_more(stack)
     ledger_agrees(stack)
 
 
-def test_interleaved_by_threads_many_requests_of_one_resource(stack):
+def test_interleaved_by_threads_many_requests_of_one_resource(stack: Stack) -> None:
     """CloudFormation never does this to one resource, but the fence must hold."""
     stack.evs.set(create_latency=0.2)
     created = stack.create(["vm-101"])

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -12,21 +13,21 @@ def deletes(stack: Stack) -> list[list[str]]:
     return [call["members"]["vmIds"] for call in stack.evs.calls("DeleteEntitlement")]
 
 
-def test_delete_removes_the_set_and_nothing_else(stack):
+def test_delete_removes_the_set_and_nothing_else(stack: Stack) -> None:
     stack.evs.entitle(["vm-110"])
     created = stack.create(["vm-101", "vm-102"])
     assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
     assert stack.evs.held() == ["vm-110"]
 
 
-def test_delete_waits_until_nothing_is_held(stack):
+def test_delete_waits_until_nothing_is_held(stack: Stack) -> None:
     stack.evs.set(delete_latency=2.0)
     created = stack.create(["vm-101", "vm-102"])
     assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
     assert stack.evs.held() == []
 
 
-def test_delete_takes_the_time_of_its_calls(stack):
+def test_delete_takes_the_time_of_its_calls(stack: Stack) -> None:
     created = stack.create(["vm-101"])
     began = time.monotonic()
     assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
@@ -34,7 +35,7 @@ def test_delete_takes_the_time_of_its_calls(stack):
 
 
 @pytest.mark.parametrize("what", ["environment", "connector", "vm", "entitlement"])
-def test_delete_succeeds_where_everything_is_gone(stack, what):
+def test_delete_succeeds_where_everything_is_gone(stack: Stack, what: str) -> None:
     created = stack.create(["vm-101", "vm-102"])
     match what:
         case "environment":
@@ -51,7 +52,7 @@ def test_delete_succeeds_where_everything_is_gone(stack, what):
 
 @pytest.mark.parametrize("status", ["ENTITLEMENT_REMOVED", "CREATE_FAILED"])
 @pytest.mark.parametrize("refused", [False, True])
-def test_what_evs_removed_is_deleted_too_and_a_refusal_is_no_error(stack, status, refused):
+def test_what_evs_removed_is_deleted_too_and_a_refusal_is_no_error(stack: Stack, status: str, refused: bool) -> None:
     created = stack.create(["vm-101", "vm-102"])
     stack.evs.by_hand("set_status", ["vm-101"], status)
     if refused:
@@ -63,7 +64,7 @@ def test_what_evs_removed_is_deleted_too_and_a_refusal_is_no_error(stack, status
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_one_refused_vm_of_a_batch_holds_up_no_other(stack, named):
+def test_one_refused_vm_of_a_batch_holds_up_no_other(stack: Stack, named: bool) -> None:
     vm_ids = [f"vm-{number}" for number in range(101, 111)]
     created = stack.create(vm_ids)
     stack.evs.set(refuse_delete={"vm-105": "busy"}, refusals_name_vm=named)
@@ -77,7 +78,7 @@ def test_one_refused_vm_of_a_batch_holds_up_no_other(stack, named):
     assert stack.evs.held() == []
 
 
-def test_a_refusal_that_lasts_fails_by_name_and_the_next_delete_goes_on(stack):
+def test_a_refusal_that_lasts_fails_by_name_and_the_next_delete_goes_on(stack: Stack) -> None:
     created = stack.create(["vm-101", "vm-102"])
     stack.evs.set(refuse_delete={"vm-101": "busy"})
     answer = stack.delete(created["PhysicalResourceId"], service_timeout=30)
@@ -89,7 +90,7 @@ def test_a_refusal_that_lasts_fails_by_name_and_the_next_delete_goes_on(stack):
     assert stack.evs.held() == []
 
 
-def test_creating_rows_are_awaited_before_they_are_deleted(stack):
+def test_creating_rows_are_awaited_before_they_are_deleted(stack: Stack) -> None:
     stack.evs.set(create_latency=3.0, refuse_delete_while_creating=True)
     creating = stack.deliver(stack.event("Create", ["vm-101", "vm-102"]))
     stack.wait_for("entitling 2 VMs")
@@ -101,7 +102,7 @@ def test_creating_rows_are_awaited_before_they_are_deleted(stack):
     creating.unanswered()
 
 
-def test_the_old_set_of_an_update_is_removed_but_for_what_the_new_one_declares(stack):
+def test_the_old_set_of_an_update_is_removed_but_for_what_the_new_one_declares(stack: Stack) -> None:
     first = stack.create(["vm-101", "vm-102", "vm-103"])
     second = stack.update(first["PhysicalResourceId"], ["vm-102", "vm-103", "vm-104"])
     assert stack.evs.held() == ["vm-101", "vm-102", "vm-103", "vm-104"]
@@ -113,7 +114,7 @@ def test_the_old_set_of_an_update_is_removed_but_for_what_the_new_one_declares(s
 
 
 @pytest.mark.parametrize("update_back", [True, False])
-def test_a_rollback_with_or_without_an_update_back_ends_in_the_old_set(stack, update_back):
+def test_a_rollback_with_or_without_an_update_back_ends_in_the_old_set(stack: Stack, update_back: bool) -> None:
     first = stack.create(["vm-101", "vm-102"])
     second = stack.update(first["PhysicalResourceId"], ["vm-102", "vm-103"])
     stack.status = "UPDATE_ROLLBACK_IN_PROGRESS"
@@ -130,7 +131,7 @@ def test_a_rollback_with_or_without_an_update_back_ends_in_the_old_set(stack, up
 # --- ids that no set has -------------------------------------------------------------------------------------------
 
 
-def test_an_id_made_up_for_a_create_that_never_answered(stack):
+def test_an_id_made_up_for_a_create_that_never_answered(stack: Stack) -> None:
     stack.receiver.statuses[:] = [403]
     delivery = stack.deliver(stack.event("Create", ["vm-101"]))
     assert delivery.invocation.wait() == 0
@@ -140,7 +141,7 @@ def test_an_id_made_up_for_a_create_that_never_answered(stack):
     assert stack.evs.held() == []
 
 
-def test_without_rollback_the_delete_of_a_failed_create_leaves_the_successful_one(stack):
+def test_without_rollback_the_delete_of_a_failed_create_leaves_the_successful_one(stack: Stack) -> None:
     failed = stack.create(["vm-101", "vm-201"])
     assert failed["Status"] == "FAILED"
     created = stack.create(["vm-101", "vm-102"])
@@ -154,7 +155,7 @@ def test_without_rollback_the_delete_of_a_failed_create_leaves_the_successful_on
     assert stack.evs.held() == []
 
 
-def test_where_cloudformation_cannot_be_asked_nothing_is_removed(stack):
+def test_where_cloudformation_cannot_be_asked_nothing_is_removed(stack: Stack) -> None:
     created = stack.create(["vm-101"])
     stack.denied.add("DescribeStackResource")
     answer = stack.deliver(stack.begun(stack.event("Delete", ["vm-101"], physical_id="made-up"))).answer()
@@ -164,7 +165,7 @@ def test_where_cloudformation_cannot_be_asked_nothing_is_removed(stack):
     assert stack.delete(created["PhysicalResourceId"])["Status"] == "SUCCESS"
 
 
-def test_a_clean_up_that_was_skipped_is_made_up_for_when_the_stack_goes(stack):
+def test_a_clean_up_that_was_skipped_is_made_up_for_when_the_stack_goes(stack: Stack) -> None:
     first = stack.create(["vm-101", "vm-102"])
     second = stack.update(first["PhysicalResourceId"], ["vm-102"])
     third = stack.update(second["PhysicalResourceId"], ["vm-102", "vm-103"])
@@ -174,7 +175,7 @@ def test_a_clean_up_that_was_skipped_is_made_up_for_when_the_stack_goes(stack):
     assert stack.evs.held() == []
 
 
-def test_a_clean_up_that_never_came_is_made_up_for_by_the_next_update(stack):
+def test_a_clean_up_that_never_came_is_made_up_for_by_the_next_update(stack: Stack) -> None:
     first = stack.create(["vm-101", "vm-102"])
     second = stack.update(first["PhysicalResourceId"], ["vm-102"])
     stack.reached("UPDATE_COMPLETE")
@@ -183,7 +184,9 @@ def test_a_clean_up_that_never_came_is_made_up_for_by_the_next_update(stack):
 
 
 @pytest.mark.parametrize("update_back", [True, False])
-def test_without_rollback_updates_leave_what_the_stack_may_still_be_rolled_back_to(stack, update_back):
+def test_without_rollback_updates_leave_what_the_stack_may_still_be_rolled_back_to(
+    stack: Stack, update_back: bool
+) -> None:
     first = stack.create(["vm-101", "vm-102"])
     stack.reached("CREATE_COMPLETE")
     # A neighbour fails, rollback is off, and the next update goes on from the second set.
@@ -205,7 +208,7 @@ def test_without_rollback_updates_leave_what_the_stack_may_still_be_rolled_back_
 
 
 @pytest.mark.parametrize("why", ["nested", "DescribeStackResource", "DescribeStackEvents"])
-def test_where_it_is_not_certain_an_update_leaves_a_former_set(stack, why):
+def test_where_it_is_not_certain_an_update_leaves_a_former_set(stack: Stack, why: str) -> None:
     first = stack.create(["vm-101"])
     second = stack.update(first["PhysicalResourceId"], ["vm-102"])
     stack.reached("UPDATE_COMPLETE")
@@ -218,7 +221,7 @@ def test_where_it_is_not_certain_an_update_leaves_a_former_set(stack, why):
     assert stack.evs.held() == ["vm-101", "vm-102", "vm-103"]
 
 
-def test_the_set_of_an_update_whose_answer_was_lost_goes_with_the_next_update(stack):
+def test_the_set_of_an_update_whose_answer_was_lost_goes_with_the_next_update(stack: Stack) -> None:
     first = stack.create(["vm-101"])
     stack.receiver.statuses[:] = [403]
     lost = stack.deliver(stack.event("Update", ["vm-101", "vm-102"], physical_id=first["PhysicalResourceId"]))
@@ -228,7 +231,7 @@ def test_the_set_of_an_update_whose_answer_was_lost_goes_with_the_next_update(st
     assert stack.evs.held() == ["vm-101"]
 
 
-def test_what_a_retained_resource_left_is_kept_when_the_resource_comes_back(stack):
+def test_what_a_retained_resource_left_is_kept_when_the_resource_comes_back(stack: Stack) -> None:
     # DeletionPolicy Retain: the resource left the template and no Delete came.
     kept = stack.create(["vm-101", "vm-102"])
     again = stack.create(["vm-102", "vm-103"])
@@ -244,14 +247,14 @@ def test_what_a_retained_resource_left_is_kept_when_the_resource_comes_back(stac
 # --- adopted -------------------------------------------------------------------------------------------------------
 
 
-def adopted(stack: Stack) -> dict:
+def adopted(stack: Stack) -> dict[str, Any]:
     stack.evs.entitle(["vm-110"])
     answer = stack.create(["vm-101", "vm-110"], AdoptExisting="true")
     assert answer["Status"] == "SUCCESS"
     return answer
 
 
-def test_adopted_and_completed_is_removed(stack):
+def test_adopted_and_completed_is_removed(stack: Stack) -> None:
     answer = adopted(stack)
     stack.reached("CREATE_COMPLETE")
     stack.reached("DELETE_IN_PROGRESS")
@@ -260,7 +263,7 @@ def test_adopted_and_completed_is_removed(stack):
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
-def test_adopted_by_an_operation_that_did_not_complete_is_given_back(stack, status):
+def test_adopted_by_an_operation_that_did_not_complete_is_given_back(stack: Stack, status: str) -> None:
     stack.events.append(("UPDATE_COMPLETE", datetime.now(UTC) - timedelta(hours=1)))
     answer = adopted(stack)
     stack.reached(status)
@@ -270,7 +273,7 @@ def test_adopted_by_an_operation_that_did_not_complete_is_given_back(stack, stat
     assert [vm_ids for vm_ids in deletes(stack) if "vm-110" in vm_ids] == []
 
 
-def test_adopted_so_long_ago_that_cloudformation_has_forgotten_is_removed(stack):
+def test_adopted_so_long_ago_that_cloudformation_has_forgotten_is_removed(stack: Stack) -> None:
     answer = adopted(stack)
     stack.patch["stack_history"] = 0.0
     stack.reached("DELETE_IN_PROGRESS")
@@ -279,7 +282,7 @@ def test_adopted_so_long_ago_that_cloudformation_has_forgotten_is_removed(stack)
 
 
 @pytest.mark.parametrize("why", ["nested", "DescribeStacks", "DescribeStackEvents"])
-def test_adopted_is_given_back_where_nothing_is_certain(stack, why):
+def test_adopted_is_given_back_where_nothing_is_certain(stack: Stack, why: str) -> None:
     answer = adopted(stack)
     stack.reached("CREATE_COMPLETE")
     stack.reached("DELETE_IN_PROGRESS")
@@ -296,7 +299,7 @@ def test_adopted_is_given_back_where_nothing_is_certain(stack, why):
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_without_its_table_a_create_or_update_fails_before_any_change(stack, request_type):
+def test_without_its_table_a_create_or_update_fails_before_any_change(stack: Stack, request_type: str) -> None:
     before = stack.create(["vm-101"])
     stack.database.delete_table(TableName=stack.table)
     stack.evs.clear_calls()
@@ -307,7 +310,7 @@ def test_without_its_table_a_create_or_update_fails_before_any_change(stack, req
     assert stack.evs.calls() == []
 
 
-def test_without_its_table_a_delete_falls_back_to_its_properties(stack):
+def test_without_its_table_a_delete_falls_back_to_its_properties(stack: Stack) -> None:
     stack.evs.entitle(["vm-110"])
     created = stack.create(["vm-101", "vm-102"])
     stack.database.delete_table(TableName=stack.table)
@@ -315,7 +318,7 @@ def test_without_its_table_a_delete_falls_back_to_its_properties(stack):
     assert stack.evs.held() == ["vm-110"]
 
 
-def test_without_its_table_the_delete_of_a_failed_create_removes_nothing(stack):
+def test_without_its_table_the_delete_of_a_failed_create_removes_nothing(stack: Stack) -> None:
     stack.evs.entitle(["vm-110"])
     failed = stack.create(["vm-110"])
     stack.database.delete_table(TableName=stack.table)
@@ -323,7 +326,7 @@ def test_without_its_table_the_delete_of_a_failed_create_removes_nothing(stack):
     assert stack.evs.held() == ["vm-110"]
 
 
-def test_without_its_table_the_delete_of_a_create_that_never_answered_removes_nothing_and_says_so(stack):
+def test_without_its_table_the_delete_of_a_create_that_never_answered_removes_nothing_and_says_so(stack: Stack) -> None:
     stack.evs.entitle(["vm-110"])
     stack.database.delete_table(TableName=stack.table)
     stack.named["Windows"] = "made-up"
@@ -336,7 +339,7 @@ def test_without_its_table_the_delete_of_a_create_that_never_answered_removes_no
     assert stack.delete("made-up", ["vm-101", "vm-110"])["Status"] == "SUCCESS"
 
 
-def test_when_the_table_goes_in_the_midst_of_a_create_what_it_made_is_removed(stack):
+def test_when_the_table_goes_in_the_midst_of_a_create_what_it_made_is_removed(stack: Stack) -> None:
     stack.evs.entitle(["vm-110"])
     created = stack.create(["vm-101"])
     stack.evs.set(create_latency=2.0)

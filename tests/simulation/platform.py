@@ -11,6 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from .errors import Refusal
 from .functions import PAYLOAD, Invocation
+from .stack_answers import describe
 from .trouble import GOOD, Fate
 
 Carry = Callable[[dict[str, Any]], dict[str, Any]]
@@ -116,7 +117,7 @@ class SimulatedPlatform:
         if service == "dynamodb":
             return stack.table.call(operation, parameters)
         if service == "cloudformation":
-            return stack.describe(operation, parameters)
+            return describe(stack, operation, parameters)
         if service == "lambda":
             return self._invoke(parameters)
         if operation == "ListEnvironmentConnectors":

@@ -18,6 +18,11 @@ from .world import CONNECTOR, ENVIRONMENT, HERE, OTHER_CONNECTOR, World
 LOGICAL_ID = "Windows"
 
 
+def vms(first: int, last: int) -> list[str]:
+    """Return the VMs of a range, the last one included."""
+    return [f"vm-{number}" for number in range(first, last + 1)]
+
+
 def properties(
     vm_ids: Iterable[str], *, adopts: bool = False, there: bool = False, retains: bool = False, **others: Any
 ) -> dict[str, Any]:

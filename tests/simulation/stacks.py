@@ -1,6 +1,7 @@
-"""Stacks as CloudFormation knows them: resources with their ids, statuses, events, and what it says when it is asked.
+"""Stacks as CloudFormation knows them: resources with their ids, statuses, and events.
 
-Owns what CloudFormation believes declared. `operations.py` carries out what users ask for.
+Owns what CloudFormation believes declared. `operations.py` carries out what users ask for,
+and `stack_answers.py` says what there is.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from .clock import Process
 from .declared import Declared, Properties
 from .dynamodb import Table
-from .errors import Refusal
 from .expectation import Facts
 from .functions import Function
 from .requests import TYPE, Request
@@ -236,39 +236,3 @@ class Stack:
                 "ResourceStatus": status,
             }
         )
-
-    # --- what CloudFormation's API says ---------------------------------------------------------------------------
-
-    def describe(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Answer one of the three calls of the function."""
-        name = parameters["StackName"]
-        if self.is_denied or name not in (self.id, self.root.id if self.root else None):
-            raise Refusal("AccessDenied", f"not authorized to perform: cloudformation:{operation} on {name}", 403)
-        one: Stack | Root = self.root if self.root is not None and name == self.root.id else self
-        if operation == "DescribeStacks":
-            return {"Stacks": [self._described(one)]}
-        if operation == "DescribeStackEvents":
-            return self._page(one.events, parameters.get("NextToken"))
-        logical_id = parameters["LogicalResourceId"]
-        resource = self.resources.get(logical_id)
-        if resource is None:
-            raise Refusal("ValidationError", f"Resource {logical_id} does not exist for stack {name}")
-        detail = {"LogicalResourceId": logical_id, "ResourceStatus": resource.status, "ResourceType": TYPE}
-        if resource.physical_id:
-            detail["PhysicalResourceId"] = resource.physical_id
-        return {"StackResourceDetail": detail}
-
-    def _described(self, one: "Stack | Root") -> dict[str, Any]:
-        described = {"StackName": one.name, "StackId": one.id, "StackStatus": one.status}
-        if one is self and self.root is not None:
-            described |= {"ParentId": self.root.id, "RootId": self.root.id}
-        return described
-
-    def _page(self, events: list[dict[str, Any]], token: str | None) -> dict[str, Any]:
-        # A token counts from the oldest event, so that new ones shift nothing.
-        end = int(token) if token else len(events)
-        start = max(end - self.world.weather.event_page, 0)
-        page: dict[str, Any] = {"StackEvents": events[start:end][::-1]}
-        if start:
-            page["NextToken"] = str(start)
-        return page

@@ -188,7 +188,7 @@ def test_an_older_model_of_evs_without_the_operation_changes_nothing(
 
 @pytest.mark.parametrize("nonsense", [[None], [{"checks": 7}], [{"checks": [None]}], 5], ids=str)
 def test_an_answer_of_nonsense_changes_nothing(world: Scene, stack: SceneStack, nonsense: Any) -> None:
-    world.listing.connectors = lambda _: {"connectors": nonsense}  # type: ignore[method-assign]
+    world.listing.connectors = lambda environment_id: {"connectors": nonsense}  # type: ignore[method-assign]
     request = refused(stack)
     assert "1 of 2 VMs could not be entitled: vm-13" in request.answer["Reason"]
     clean(stack, request)

@@ -1,137 +1,30 @@
-"""Plays CloudFormation and Lambda around the real asset: what no machine outside of AWS can have.
+"""Plays CloudFormation around the real asset: what no machine outside of AWS can have.
 
-Requests are real events with ResponseURLs of the real form; answers arrive over HTTPS; the function's process is a
-fresh one each time; it invokes itself, and asks CloudFormation about its stack, over HTTP.
+Owns stacks and their requests. Requests are real events with ResponseURLs of the real form; answers arrive over HTTPS;
+the function invokes itself, and asks CloudFormation about its stack, over HTTP.
 """
 
-import contextlib
-import itertools
 import json
 import logging
-import os
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-import urllib.parse
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from flask import Flask, Response, request
 from werkzeug.serving import make_server
 
-from evs_entitlements.lambda_code import stage_code
 from local_aws.evs_api import EvsControl
-from local_aws.launcher import LocalAws
+from testing.events import request_event, token_of
+from tests.support.describe import describe, error
+from tests.support.function import At, Invocation, Lambda
 from tests.support.receiver import Received, Receiver
 
 ENVIRONMENT, CONNECTOR = "env-abcde12345", "cnctr-abcde12345"
 OTHER_CONNECTOR = "cnctr-fghij67890"
-TYPE = "Custom::EvsWindowsServerEntitlements"
-_numbers = itertools.count(1)
-#: Which AWS call of an invocation (0: the PUT of its answer), "before" or "after" it, and the signal it then gets.
-At = tuple[int, str, str]
-
-
-class Lambda:
-    """Starts invocations of one staged asset."""
-
-    def __init__(self, directory: Path, aws: LocalAws, python: str = sys.executable, asset: Path | None = None) -> None:
-        self.directory = directory
-        self.aws = aws
-        self.asset = asset or directory / "asset"
-        if asset is None:
-            stage_code(self.asset)
-        self._socket = tempfile.mkdtemp(prefix="zygote") + "/socket"
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PYTHON"))}
-        self._process = subprocess.Popen(
-            [python, str(Path(__file__).with_name("zygote.py")), str(self.asset), self._socket],
-            env=environment, cwd=directory, stdout=subprocess.PIPE,
-        )  # fmt: skip
-        assert self._process.stdout
-        assert self._process.stdout.readline() == b"ready\n"
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
-        Path(self._socket).unlink(missing_ok=True)
-        Path(self._socket).parent.rmdir()
-
-    def start(self, *job: Any) -> "Invocation":
-        return Invocation(self._socket, *job)
-
-
-class Invocation:
-    """One process of the function."""
-
-    def __init__(
-        self,
-        path: str,
-        event: dict[str, Any],
-        env: dict[str, str],
-        timeout: float,
-        log: Path,
-        at: "At | None" = None,
-        patch: "dict[str, float] | None" = None,
-    ) -> None:
-        self.event, self.log, self.id = event, log, f"invocation-{next(_numbers)}"
-        self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(path)
-        self._stream = self._connection.makefile("rw")
-        job = {
-            "event": event,
-            "env": env,
-            "timeout": timeout,
-            "log": str(log),
-            "id": self.id,
-            "at": at,
-            "patch": patch or {},
-        }
-        print(json.dumps(job), file=self._stream, flush=True)
-        self.pid = int(self._stream.readline())
-        self.exit_code: int | None = None
-        self._lock = threading.Lock()
-
-    def wait(self) -> int:
-        """Wait for its end; returns the exit code, negative for the signal that killed it."""
-        with self._lock:
-            if self.exit_code is None:
-                self.exit_code = int(self._stream.readline())
-                self._stream.close()
-                self._connection.close()
-            return self.exit_code
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
-
-    def stopped(self, timeout: float = 20) -> bool:
-        """Wait until the process has stopped itself; False where it ended instead."""
-        ends = time.time() + timeout
-        while time.time() < ends:
-            try:
-                state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
-            except (FileNotFoundError, ProcessLookupError):
-                return False
-            if state in "TZX":
-                return state == "T"
-            time.sleep(0.01)
-        raise TimeoutError("neither stopped nor ended")
-
-    def go_on(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
 
 @dataclass
@@ -144,7 +37,7 @@ class Delivery:
 
     @property
     def token(self) -> str:
-        return urllib.parse.urlsplit(self.event["ResponseURL"]).path.rpartition("/")[2]
+        return token_of(self.event)
 
     @property
     def puts(self) -> list[Received]:
@@ -241,50 +134,17 @@ class Stack:
             return Response(status=202)
 
         @app.post("/")
-        def describe() -> Response:
+        def ask() -> Response:
             action = request.form["Action"]
             self.asked.append(action)
             if self.broken:
                 status, body = self.broken.pop(0)
                 return Response(body, status=status)
             if action in self.denied:
-                return _error(403, "AccessDenied", f"not authorized to perform: cloudformation:{action}")
-            return getattr(self, f"_{action}")()
+                return error(403, "AccessDenied", f"not authorized to perform: cloudformation:{action}")
+            return describe(self, action)
 
         return app
-
-    def _DescribeStacks(self) -> Response:  # noqa: N802
-        parent = f"<ParentId>{self.parent_id}</ParentId>" if self.parent_id else ""
-        return _answer(
-            "DescribeStacks",
-            f"<Stacks><member><StackName>{self.name}</StackName><StackId>{self.id}</StackId>{parent}"
-            f"<CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{self.status}</StackStatus></member></Stacks>",
-        )
-
-    def _DescribeStackResource(self) -> Response:  # noqa: N802
-        logical_id = request.form["LogicalResourceId"]
-        if logical_id not in self.named:
-            return _error(400, "ValidationError", f"Resource {logical_id} does not exist for stack {self.name}")
-        return _answer(
-            "DescribeStackResource",
-            f"<StackResourceDetail><LogicalResourceId>{logical_id}</LogicalResourceId><PhysicalResourceId>"
-            f"{escape(self.named[logical_id])}</PhysicalResourceId><ResourceType>{TYPE}</ResourceType>"
-            "<LastUpdatedTimestamp>2026-01-01T00:00:00Z</LastUpdatedTimestamp>"
-            "<ResourceStatus>CREATE_COMPLETE</ResourceStatus></StackResourceDetail>",
-        )
-
-    def _DescribeStackEvents(self) -> Response:  # noqa: N802
-        members = ""
-        for number, (status, at, *ids) in reversed(list(enumerate(self.events))):
-            logical_id, physical_id = ids or (self.name, self.id)
-            members += (
-                f"<member><StackId>{self.id}</StackId><EventId>{number}</EventId><StackName>{self.name}</StackName>"
-                f"<LogicalResourceId>{logical_id}</LogicalResourceId>"
-                f"<PhysicalResourceId>{escape(physical_id)}</PhysicalResourceId>"
-                f"<ResourceType>{TYPE if ids else 'AWS::CloudFormation::Stack'}</ResourceType>"
-                f"<Timestamp>{at.isoformat()}</Timestamp><ResourceStatus>{status}</ResourceStatus></member>"
-            )
-        return _answer("DescribeStackEvents", f"<StackEvents>{members}</StackEvents>")
 
     def reached(self, status: str) -> None:
         """Let the stack reach a status, with its event."""
@@ -313,21 +173,11 @@ class Stack:
             self._issued = max(self._issued + timedelta(seconds=1), now)
             issued = self._issued.strftime("%Y%m%dT%H%M%SZ")
         token = uuid.uuid4().hex
-        given = {
-            "ServiceToken": "arn:aws:lambda:us-east-1:000000000000:function:evs-entitlements",
-            "EnvironmentId": environment, "ConnectorId": connector, "VmIds": vm_ids, "AdoptExisting": "false",
-        }  # fmt: skip
+        given = {"EnvironmentId": environment, "ConnectorId": connector, "VmIds": vm_ids, **properties}
         if service_timeout is not None:
-            given["ServiceTimeout"] = str(service_timeout)
-        given.update(properties)
-        event = {
-            "RequestType": request_type, "ResponseURL": self.receiver.url(token, issued), "StackId": self.id,
-            "RequestId": str(uuid.uuid4()), "ResourceType": TYPE, "LogicalResourceId": logical_id,
-            "ResourceProperties": {key: value for key, value in given.items() if value is not None},
-        }  # fmt: skip
-        if physical_id is not None:
-            event["PhysicalResourceId"] = physical_id
-        return event
+            given = {"ServiceTimeout": str(service_timeout), **given}
+        url = self.receiver.url(token, issued)
+        return request_event(request_type, url, self.id, given, logical_id=logical_id, physical_id=physical_id)
 
     def deliver(
         self, event: dict[str, Any], *, timeout: float | None = None, at: At | None = None, **env: str
@@ -380,19 +230,3 @@ class Stack:
             if time.time() > ends:
                 raise TimeoutError(f"{text!r} not in the log:\n{self.log.read_text()[-3000:]}")
             time.sleep(0.02)
-
-
-def _answer(action: str, result: str) -> Response:
-    return Response(
-        f'<{action}Response xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><{action}Result>{result}'
-        f"</{action}Result><ResponseMetadata><RequestId>0</RequestId></ResponseMetadata></{action}Response>",
-        content_type="text/xml",
-    )
-
-
-def _error(status: int, code: str, message: str) -> Response:
-    return Response(
-        '<ErrorResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><Error><Type>Sender</Type>'
-        f"<Code>{code}</Code><Message>{escape(message)}</Message></Error></ErrorResponse>",
-        status=status, content_type="text/xml",
-    )  # fmt: skip

@@ -52,7 +52,7 @@ class Database:
                 if rule["count"] is None or rule["count"] > 0:
                     rule["count"] = None if rule["count"] is None else rule["count"] - 1
                     self.failed += 1
-                    return rule["error"]
+                    return str(rule["error"])
         return None
 
     def _forward(self) -> Response:

@@ -10,6 +10,8 @@ from typing import Any
 
 import trustme
 
+from testing.events import response_url
+
 
 @dataclass
 class Received:
@@ -22,7 +24,8 @@ class Received:
 
     @property
     def answer(self) -> dict[str, Any]:
-        return json.loads(self.body)
+        answer: dict[str, Any] = json.loads(self.body)
+        return answer
 
 
 @dataclass
@@ -75,14 +78,7 @@ class Receiver:
 
     def url(self, token: str, issued: str | None) -> str:
         """Return a ResponseURL in the form that CloudFormation gives: signed, with the date of issue or without."""
-        signed = (
-            f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={issued}&X-Amz-SignedHeaders=host&X-Amz-Expires=7200"
-            f"&X-Amz-Credential=AKIAEXAMPLE%2F20261123%2Fus-east-1%2Fs3%2Faws4_request"
-            f"&X-Amz-Security-Token=tokentokentoken{token}&X-Amz-Signature=signature{token}"
-            if issued
-            else f"AWSAccessKeyId=AKIAEXAMPLE&Expires=1893456000&Signature=signature{token}%3D"
-        )
-        return f"https://localhost:{self.port}/arn%3Aaws%3Acloudformation/{token}?{signed}"
+        return response_url(f"localhost:{self.port}", token, issued)
 
     def answers(self, token: str) -> list[Received]:
         """Return the PUTs for a token that were taken."""

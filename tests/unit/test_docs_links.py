@@ -1,4 +1,6 @@
-"""Every link of README.md, CHANGELOG.md and docs/ leads somewhere: to a file that exists and a heading in it.
+"""Every link of README.md, CHANGELOG.md, CONTRIBUTING.md and docs/ leads somewhere.
+
+To a file that exists, and to a heading in it.
 
 Every page of docs/ can be reached from README.md.
 """
@@ -9,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")), *(ROOT / "docs").rglob("*.md")]
+)
 _CODE_BLOCK = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")

@@ -106,7 +106,7 @@ class CloudTrail:
 
 def _within(item: dict[str, Any], body: dict[str, Any]) -> bool:
     times = (_seconds(body.get("StartTime", 0)), _seconds(body.get("EndTime", 1e12)))
-    return times[0] <= item["EventTime"] <= times[1]
+    return bool(times[0] <= item["EventTime"] <= times[1])
 
 
 def _seconds(value: Any) -> float:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import botocore
 import pytest
 
 from evs_fleet.aws import session as session_module
@@ -81,7 +82,7 @@ def test_a_botocore_without_entitlements(run: Run, here: Path, monkeypatch: pyte
     monkeypatch.setattr(session_module, "_LATE", {"evs": "an_operation_of_tomorrow"})
     ran = run("environments")
     assert ran.status == 2
-    assert ran.error == str(too_old("evs", session_module.botocore.__version__))
+    assert ran.error == str(too_old("evs", botocore.__version__))
 
 
 def test_cloudtrail_does_not_answer(

@@ -280,7 +280,7 @@ class TestWhatAspectsSee:
     def test_acknowledgements_around_it_reach_what_it_needs(
         self, synth: Synth, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(provider, "_acknowledge", lambda *_: None)
+        monkeypatch.setattr(provider, "acknowledge", lambda *_: None)
         around = Construct(synth.stack, "Around")
         synth.declare(around, "Windows", "vm-1")
         Validations.of(synth.app).add_plugins(AwsSolutionsChecks(synth.app))

@@ -10,8 +10,8 @@ import pytest
 from aws_cdk import CfnParameter, Duration, RemovalPolicy
 from aws_cdk.assertions import Annotations, Match
 
-from evs_entitlements.declared_set import EVENT_BYTES, EVENT_RESERVE_BYTES
-from evs_entitlements.validation import VM_ID_MAX_LENGTH
+from evs_entitlements.event_size import EVENT_BYTES, EVENT_RESERVE_BYTES
+from evs_entitlements.vm_id_hints import VM_ID_MAX_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable

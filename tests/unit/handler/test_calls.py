@@ -1,5 +1,7 @@
 """Calls in the ledger: what their outcomes, and looks at EVS, mean for what is ours."""
 
+from collections.abc import Callable
+
 import pytest
 
 from lambda_handler.ledger import calls
@@ -99,13 +101,14 @@ def test_a_call_whose_outcome_nobody_knows_is_kept_until_a_look_has_shown_it() -
 
 def test_every_transition_does_nothing_where_it_is_done() -> None:
     state = calls.announce(State(), {"a": call(1, 9)})
-    for transition in (
+    transitions: tuple[Callable[[State], State], ...] = (
         lambda s: calls.take(s, "a", ONE, 20.0),
         lambda s: calls.lose(s, "a", 25.0, 30.0),
         lambda s: calls.void(s, "a"),
         lambda s: calls.confirm(s, HERE, {"vm-1": 2.0}),
         lambda s: calls.pruned(s, 10.0),
-    ):
+    )
+    for transition in transitions:
         once = transition(state)
         assert transition(once) == once
 

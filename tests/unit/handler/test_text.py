@@ -7,39 +7,39 @@ import pytest
 from lambda_handler.text import batches, causes, clipped, clipped_json, count, json_bytes, some
 
 
-def test_a_list_is_bounded_and_in_natural_order():
+def test_a_list_is_bounded_and_in_natural_order() -> None:
     assert some({"vm-10", "vm-9", "vm-100"}) == "vm-9, vm-10, vm-100"
     assert some([f"vm-{n}" for n in range(1, 1501)], 2) == "vm-1, vm-2 and 1,498 more"
 
 
-def test_numbers_have_nouns():
+def test_numbers_have_nouns() -> None:
     assert (count(1), count(2), count(1234)) == ("1 VM", "2 VMs", "1,234 VMs")
 
 
-def test_failures_are_grouped_by_cause_the_largest_first():
+def test_failures_are_grouped_by_cause_the_largest_first() -> None:
     failed = {"vm-9": "GONE: vm-9 is gone"} | {f"vm-{n}": f"LINUX: vm-{n} is Linux" for n in range(101, 111)}
     told = causes(failed, most=2)
     assert told == "vm-101, vm-102 and 8 more: LINUX: vm-101 is Linux; vm-9: GONE: vm-9 is gone"
 
 
-def test_of_a_few_failures_each_is_told_in_its_own_words():
+def test_of_a_few_failures_each_is_told_in_its_own_words() -> None:
     failed = {f"vm-{n}": f"LINUX: vm-{n} is Linux" for n in (7, 8)} | {"vm-9": "BUSY: no", "vm-10": "BUSY: no"}
     told = causes(failed)
     assert told == "vm-9, vm-10: BUSY: no; vm-7: LINUX: vm-7 is Linux; vm-8: LINUX: vm-8 is Linux"
 
 
-def test_causes_are_bounded():
+def test_causes_are_bounded() -> None:
     told = causes({f"vm-{n}": f"C{n}: " + "x" * 1000 for n in range(100)})
     assert "and 92 VMs for 92 other reasons" in told
     assert len(told) < 2000
 
 
-def test_batches_of_a_hundred():
+def test_batches_of_a_hundred() -> None:
     assert [len(batch) for batch in batches({f"vm-{n}" for n in range(250)})] == [100, 100, 50]
     assert batches([]) == []
 
 
-def test_clipped():
+def test_clipped() -> None:
     assert clipped("abcdef", 5) == "ab..."
     assert clipped("abc", 5) == "abc"
 
