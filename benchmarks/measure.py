@@ -68,6 +68,7 @@ class Life:
         update["OldResourceProperties"] = {**update["ResourceProperties"], "VmIds": before}
         second = self._step(contender, vms, "Update", update, environment)
         if replaces:
+            arena.ledger.physical_id = second
             self._step(contender, vms, "Clean-up", arena.event("Delete", before, first), environment)
         self._step(contender, vms, "Delete", arena.event("Delete", after, second), environment)
         if arena.aws.evs.held():

@@ -58,19 +58,26 @@ class Evs(_Https):
         super().__init__(context, Handler, "127.0.0.1", 0)
 
 
-DESCRIBED = (
-    b'<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks>'
-    b"<member><StackName>benchmark</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime>"
-    b"<StackStatus>UPDATE_COMPLETE_CLEANUP_IN_PROGRESS</StackStatus></member></Stacks></DescribeStacksResult>"
-    b"<ResponseMetadata><RequestId>0</RequestId></ResponseMetadata></DescribeStacksResponse>"
+#: What CloudFormation says of the one resource of the stack. An Update is being cleaned up: it has the new id.
+NAMED = (
+    '<DescribeStackResourceResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/">'
+    "<DescribeStackResourceResult><StackResourceDetail><LogicalResourceId>Windows</LogicalResourceId>"
+    "<PhysicalResourceId>{physical_id}</PhysicalResourceId><ResourceStatus>UPDATE_COMPLETE</ResourceStatus>"
+    "</StackResourceDetail></DescribeStackResourceResult>"
+    "<ResponseMetadata><RequestId>0</RequestId></ResponseMetadata></DescribeStackResourceResponse>"
 )
 
 
 class Ledger(_Https):
-    """Stands before DynamoDB and counts calls; is CloudFormation, too, of a stack whose update is being cleaned up."""
+    """Stands before DynamoDB and counts calls; is CloudFormation, too, of a stack whose update is being cleaned up.
+
+    Attributes:
+        physical_id: what CloudFormation names as the resource's id.
+    """
 
     def __init__(self, context: ssl.SSLContext, target: str, certificates: str) -> None:
         self.calls: Counter[str] = Counter()
+        self.physical_id = ""
         pool = urllib3.PoolManager(ca_certs=certificates)
         ledger = self
 
@@ -80,11 +87,12 @@ class Ledger(_Https):
                 operation = self.headers.get("X-Amz-Target", "CloudFormation").rpartition(".")[2]
                 ledger.calls[operation] += 1
                 if operation == "CloudFormation":
+                    named = NAMED.format(physical_id=ledger.physical_id).encode()
                     self.send_response(200)
                     self.send_header("Content-Type", "text/xml")
-                    self.send_header("Content-Length", str(len(DESCRIBED)))
+                    self.send_header("Content-Length", str(len(named)))
                     self.end_headers()
-                    self.wfile.write(DESCRIBED)
+                    self.wfile.write(named)
                     return
                 headers = {name: value for name, value in self.headers.items() if name not in ("Host", "Connection")}
                 answer = pool.request("POST", target, body=body, headers=headers)

@@ -74,12 +74,14 @@ class Room:
         self.answers: Callable[[Operation, VmIds], Rows] = lambda *_: {}
         self.calls: list[tuple[float, Operation, VmIds]] = []
         self.looks = 0
+        #: Lets time pass for the steps; a test may do something then.
+        self.passing: Callable[[float], None] = self.pass_time
         self.completed = True
         lambda_context = SimpleNamespace(
             aws_request_id="r", invoked_function_arn="", log_stream_name="",
             get_remaining_time_in_millis=lambda: int((self.ends - self.at) * 1000),
         )  # fmt: skip
-        time = SimpleNamespace(now=lambda: self.at, sleep=self.pass_time)
+        time = SimpleNamespace(now=lambda: self.at, sleep=lambda seconds: self.passing(seconds))
         self.clock = Clock(lambda_context, time, self.pace)
         self.fence = Fence(cast(Any, self.table), self.clock, self.pace, "A", "r", START + 3570.0)
         self.fence.invocation = "me"

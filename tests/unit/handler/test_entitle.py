@@ -20,7 +20,7 @@ class Creation:
     """A room, and the creation that is tried in it."""
 
     def __init__(self, *, adopts: bool = False, **deadlines: float) -> None:
-        self.room = Room("Create", **deadlines)
+        self.room = Room("Create", None, **deadlines)
         self.progress = Progress({}, {}, {})
         declared = Properties(HERE, ids(1), adopt_existing=adopts)
         self.entitling = Entitling(self.room.context, declared, self.progress)

@@ -263,7 +263,7 @@ def test_others_learn_of_what_was_called_for_before_time_passes() -> None:
         taken_when_paused.extend(call.taken for call in room.table.state.calls.values())
         pass_time(seconds)
 
-    room.context.clock._time.sleep = noting  # type: ignore[attr-defined]
+    room.passing = noting
     assert remove(room) == []
     assert taken_when_paused
     assert all(taken_when_paused)
@@ -280,7 +280,7 @@ def test_what_another_resource_declares_during_a_pause_is_not_awaited_any_more()
         declared = DeclaredSet("B", HERE, ids(1), "newer", 2, live=True)
         room.table.stored = room.table.stored.declare("other", declared)
 
-    room.context.clock._time.sleep = declaring  # type: ignore[attr-defined]
+    room.passing = declaring
     assert remove(room) == []
     assert room.looks == 1
     assert room.deleted() == []

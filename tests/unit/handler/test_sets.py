@@ -95,6 +95,12 @@ def test_a_request_drops_the_pending_sets_of_those_that_it_has_overtaken() -> No
         assert set(sets.begin().sets) == {TWO}
 
 
+def test_a_delete_drops_the_pending_set_of_the_create_that_it_rolls_back() -> None:
+    sets = Sets("Delete", ids(1, 2), "Stack-A-1ABCDEF", physical_id_of=None)
+    sets.has("pending", ids(5), 1, live=False)
+    assert sets.begin().sets == {}
+
+
 def test_a_create_counts_live_sets_of_its_logical_id_as_kept() -> None:
     sets = Sets("Create", ids(1, 2))
     sets.has(ONE, ids(1), 1)

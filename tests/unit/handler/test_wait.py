@@ -18,7 +18,7 @@ class Wait:
     """A room in which VMs were just called for, and the wait for them."""
 
     def __init__(self, vm_ids: VmIds, *, adopts: bool = False, **deadlines: float) -> None:
-        self.room = room = Room("Create", **deadlines)
+        self.room = room = Room("Create", None, **deadlines)
         self.progress = Progress({}, {}, {})
         self.entitling = Entitling(room.context, Properties(HERE, vm_ids, adopt_existing=adopts), self.progress)
         self.entitling.create(vm_ids)
