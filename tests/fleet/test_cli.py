@@ -140,7 +140,6 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert running.wait(timeout=60) == BROKEN_PIPE
 
 
-@pytest.mark.long
 def test_ctrl_c_is_quiet(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "vms.json")
     command = [sys.executable, "-m", "evs_fleet", "--inventory", "vms.json", "vms"]

@@ -13,7 +13,7 @@ def entitled(evs: EvsControl) -> EvsControl:
     evs.entitle(["vm-101", "vm-102"])
     evs.entitle(["vm-103"], status="CREATE_FAILED")
     evs.by_hand("set_status", ["vm-103"], "CREATE_FAILED", error_code="VM_NOT_FOUND")
-    evs.entitle(["vm-104"], environment_id=OTHER_ENVIRONMENT, status="AT_RISK")
+    evs.entitle(["vm-401"], environment_id=OTHER_ENVIRONMENT, status="AT_RISK")
     return evs
 
 
@@ -26,7 +26,6 @@ def test_environments_as_a_table(entitled: EvsControl, run: Run) -> None:
     assert ran.err == ""
 
 
-@pytest.mark.long
 def test_environments_as_json(entitled: EvsControl, run: Run) -> None:
     entitled.by_hand("set_connector", OTHER_CONNECTOR, reachable=False)
     first, second = run("environments", "--output", "json").json
@@ -86,8 +85,8 @@ def test_list_as_json(entitled: EvsControl, run: Run) -> None:
     rows = run("list", "--environment", OTHER_ENVIRONMENT, "--output", "json").json
     assert rows == [
         {
-            "environment_id": OTHER_ENVIRONMENT, "connector_id": OTHER_CONNECTOR, "vm_id": "vm-104",
-            "name": "sql02.corp.example.com", "status": "AT_RISK", "started_at": rows[0]["started_at"],
+            "environment_id": OTHER_ENVIRONMENT, "connector_id": OTHER_CONNECTOR, "vm_id": "vm-401",
+            "name": "lab01.lab.example.com", "status": "AT_RISK", "started_at": rows[0]["started_at"],
             "stopped_at": None, "last_synced_at": rows[0]["last_synced_at"], "error_code": None, "error_message": None,
         }
     ]  # fmt: skip
@@ -101,19 +100,19 @@ def test_list_of_all_environments(entitled: EvsControl, run: Run) -> None:
         (ENVIRONMENT, "vm-101", "CREATED"),
         (ENVIRONMENT, "vm-102", "CREATED"),
         (ENVIRONMENT, "vm-103", "CREATE_FAILED"),
-        (OTHER_ENVIRONMENT, "vm-104", "AT_RISK"),
+        (OTHER_ENVIRONMENT, "vm-401", "AT_RISK"),
     ]
-    assert run("list", "--all", "--status", "at_risk", "--output", "ids").out == "vm-104\n"
+    assert run("list", "--all", "--status", "at_risk", "--output", "ids").out == "vm-401\n"
 
 
 def test_list_goes_by_the_lock_that_is_there(entitled: EvsControl, run: Run, here: Path) -> None:
-    write_lock(here / "entitlements.lock.json", "vm-104", environment=OTHER_ENVIRONMENT, connector=OTHER_CONNECTOR)
-    assert run("list", "--output", "ids").out == "vm-104\n"
+    write_lock(here / "entitlements.lock.json", "vm-401", environment=OTHER_ENVIRONMENT, connector=OTHER_CONNECTOR)
+    assert run("list", "--output", "ids").out == "vm-401\n"
 
 
 def test_list_goes_by_the_policy_that_is_there(entitled: EvsControl, run: Run, here: Path) -> None:
     (here / "entitlements.toml").write_text(f'environment = "{OTHER_ENVIRONMENT}"\n[[include]]\nname = "*"\n')
-    assert run("list", "--output", "ids").out == "vm-104\n"
+    assert run("list", "--output", "ids").out == "vm-401\n"
 
 
 def test_several_environments_are_named_when_none_is_chosen(entitled: EvsControl, run: Run) -> None:
