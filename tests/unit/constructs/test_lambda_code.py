@@ -247,7 +247,8 @@ def test_an_installed_wheel_stages_the_same_and_brings_no_package_of_a_common_na
     (built,) = wheels.iterdir()
     # A second build must find nothing of this one: what a later version dropped would be in its asset.
     assert {path.name for path in source.iterdir()} == {
-        "constructs", "fleet", "lambda_handler", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "hatch_build.py"
+        "constructs", "fleet", "lambda_handler", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE",
+        "hatch_build.py",
     }  # fmt: skip
     with zipfile.ZipFile(built) as archive:
         archive.extractall(site)
