@@ -14,7 +14,7 @@ unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS VIRTUAL_ENV CDK_OUTDIR NODE_OPTION
 # Compiling aws_cdk anew in each process takes 8 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak mutations clean
+.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak mutations dist clean
 .DEFAULT_GOAL := help
 
 help: ## Show this
@@ -38,7 +38,7 @@ test-long: set-up ## Run all tests, also those that wait long in real processes:
 lint: set-up ## Check style and types
 	@ruff check --quiet .
 	@ruff format --quiet --check .
-	@mypy --no-error-summary constructs/evs_entitlements fleet/evs_fleet fleet/evs_health lambda_handler local_aws demo testing tools app.py \
+	@mypy --no-error-summary constructs/evs_entitlements fleet/evs_fleet fleet/evs_health lambda_handler local_aws demo testing tools app.py hatch_build.py \
 		benchmarks tests
 	@lint-imports > .local/imports.log || { cat .local/imports.log; exit 1; }
 	@echo "lint: nothing found"
@@ -59,6 +59,11 @@ soak: set-up ## Random histories with faults in virtual time: HISTORIES (10000),
 
 mutations: set-up ## Change one line of the handler at a time: each change has to fail the fast tests
 	@python tools/mutations.py $(ARGS)
+
+dist: set-up ## Build wheel and sdist into dist/, with checksums
+	@rm -rf dist
+	@python -m hatchling build -d dist >/dev/null
+	@cd dist && sha256sum evs_entitlements-* > SHA256SUMS && cat SHA256SUMS
 
 clean: ## Remove all that was set up or built
 	@rm -rf .venv .local node_modules cdk.out* dist

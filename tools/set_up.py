@@ -89,6 +89,8 @@ def install_python() -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     run([*pip, "-c", "constraints.txt", "-r", "requirements-dev.txt", BUILDER])
     run([*pip, "--no-build-isolation", "--no-deps", "--editable", "."])
+    # For an environment of the user's own, with another boto3, in which this checkout's app is synthesized.
+    run([str(PYTHON), "-c", "from evs_entitlements import third_party; third_party.keep()"])
     begun.unlink()
 
 

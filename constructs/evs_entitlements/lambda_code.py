@@ -1,7 +1,8 @@
-"""Stages the code of the function: this project's handler, the installed crhelper and the EVS service model.
+"""Stages the code of the function: this project's handler, crhelper and the service models.
 
-Owns what is in the asset and that its bytes are the same on every machine with the same pins. Never runs
-Docker or pip, never imports what it stages, and never writes anywhere but into the cloud assembly's folder.
+Owns what is in the asset, and that its bytes depend on the version of this package alone: the same on every machine,
+with whatever boto3, Python and umask. Never runs Docker or pip, never imports what it stages, and never writes anywhere
+but into the cloud assembly's folder.
 
 AWS_DATA_PATH is not set on the function: the handler finds `models/` beside itself, so that the asset works
 from whatever folder it is unpacked into.
@@ -9,18 +10,15 @@ from whatever folder it is unpacked into.
 
 import os
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 from aws_cdk import Stack, Stage
 from aws_cdk.aws_lambda import AssetCode, Code
 
-from evs_entitlements import service_model
+from evs_entitlements import third_party
 
 #: The function's handler, as Lambda names it.
 HANDLER = "lambda_handler.main.handler"
-#: Folder of the botocore models in the asset.
-MODELS = "models"
 # Under the cloud assembly rather than a temporary folder: with asset staging switched off, the CDK CLI
 # reads the source after this process has ended.
 _STAGING_FOLDER = "evs-entitlements-code"
@@ -32,7 +30,7 @@ def lambda_code(stack: Stack) -> AssetCode:
     """Stage the function's code into the cloud assembly of `stack`.
 
     Raises:
-        RuntimeError: something that the code is made of is not installed, or too old.
+        RuntimeError: something that the code is made of is not there, or of another version.
     """
     stage = Stage.of(stack)
     if stage is None:
@@ -49,7 +47,7 @@ def stage_code(destination: Path) -> None:
     the zip.
 
     Raises:
-        RuntimeError: something that the code is made of is not installed, or too old.
+        RuntimeError: something that the code is made of is not there, or of another version.
     """
     # All is read before anything is written, so that an error leaves no half of an asset behind.
     files = staged_files()
@@ -67,20 +65,12 @@ def staged_files() -> dict[str, bytes]:
     """Return the asset as path -> content.
 
     Raises:
-        RuntimeError: something that the code is made of is not installed, or too old.
+        RuntimeError: something that the code is made of is not there, or of another version.
     """
-    models = {f"{MODELS}/{name}": content for name, content in service_model.staged_files().items()}
-    own = _sources(_own_package("lambda_handler", ".")) | _sources(_own_package("evs_health", "fleet"))
-    return own | _sources(_installed_package("crhelper")) | models
-
-
-def _sources(package: Path) -> dict[str, bytes]:
-    """Return the .py files of a package; stubs, markers and caches mean nothing to Lambda."""
-    return {
-        path.relative_to(package.parent).as_posix(): path.read_bytes()
-        for path in package.rglob("*.py")
-        if "__pycache__" not in path.parts
-    }
+    own = third_party.sources(_own_package("lambda_handler", ".")) | third_party.sources(
+        _own_package("evs_health", "fleet")
+    )
+    return own | third_party.files()
 
 
 def _own_package(name: str, folder: str) -> Path:
@@ -93,10 +83,3 @@ def _own_package(name: str, folder: str) -> Path:
         if (package / "__init__.py").exists():
             return package
     raise RuntimeError(f"{name}: not found beside {here}; install evs-entitlements anew")
-
-
-def _installed_package(name: str) -> Path:
-    spec = find_spec(name)
-    if spec is None or spec.origin is None:
-        raise RuntimeError(f"{name} is not installed; install it where the CDK app runs")
-    return Path(spec.origin).parent

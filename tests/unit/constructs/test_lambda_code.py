@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ import pytest
 from botocore.loaders import Loader
 from botocore.stub import Stubber
 
-from evs_entitlements import lambda_code, service_model
+from evs_entitlements import lambda_code, service_model, third_party
 from evs_entitlements.lambda_code import stage_code, staged_files
 
 if TYPE_CHECKING:
@@ -238,23 +240,25 @@ def test_an_installed_wheel_stages_the_same_and_brings_no_package_of_a_common_na
     source, wheels, site = tmp_path / "source", tmp_path / "wheels", tmp_path / "site"
     for name in ("constructs", "fleet", "lambda_handler"):
         shutil.copytree(PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "hatch_build.py"):
         shutil.copy(PROJECT / name, source)
     wheel = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels)]
     subprocess.run([sys.executable, "-m", "pip", *wheel, str(source)], check=True, capture_output=True)
     (built,) = wheels.iterdir()
     # A second build must find nothing of this one: what a later version dropped would be in its asset.
     assert {path.name for path in source.iterdir()} == {
-        "constructs", "fleet", "lambda_handler", "pyproject.toml", "README.md", "LICENSE"
+        "constructs", "fleet", "lambda_handler", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE",
+        "hatch_build.py",
     }  # fmt: skip
     with zipfile.ZipFile(built) as archive:
         archive.extractall(site)
     assert {path.name.partition("-")[0] for path in site.iterdir()} == {
         "evs_entitlements", "evs_fleet", "evs_health"
     }  # fmt: skip
-    # Another project's package of that name does not matter.
-    (site / "lambda_handler").mkdir()
-    (site / "lambda_handler" / "__init__.py").write_text("raise RuntimeError")
+    # Another project's package of that name does not matter, nor which botocore and crhelper are installed, if any.
+    for name in ("lambda_handler", "botocore", "boto3", "crhelper"):
+        (site / name).mkdir()
+        (site / name / "__init__.py").write_text("raise RuntimeError")
     script = (
         "import sys, json; sys.path.insert(0, sys.argv[1])\n"
         "from evs_entitlements import lambda_code\n"
@@ -264,3 +268,91 @@ def test_an_installed_wheel_stages_the_same_and_brings_no_package_of_a_common_na
     done = subprocess.run([sys.executable, "-c", script, str(site)], cwd=tmp_path, check=True, capture_output=True)
     staged = {name: content.decode() for name, content in staged_files().items()}
     assert json.loads(done.stdout) == staged
+
+
+@pytest.fixture
+def another_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"botocore": "1.42.92", "crhelper": "2.0.12"}
+    monkeypatch.setattr(third_party, "version", installed.__getitem__)
+
+
+def test_a_checkout_with_another_boto3_stages_what_its_set_up_has_kept(
+    monkeypatch: pytest.MonkeyPatch, another_boto3: None, tmp_path: Path
+) -> None:
+    pinned = dict(third_party.PINS)
+    with monkeypatch.context() as right:
+        right.setattr(third_party, "version", pinned.__getitem__)
+        expected = staged_files()
+        right.setattr(third_party, "_kept", lambda: tmp_path / "kept")
+        third_party.keep()
+    monkeypatch.setattr(third_party, "_kept", lambda: tmp_path / "kept")
+    monkeypatch.setattr(service_model, "staged_files", lambda: pytest.fail("the installed models are of no use"))
+    assert staged_files() == expected
+
+
+def test_a_checkout_with_another_boto3_and_nothing_kept_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, another_boto3: None, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(third_party, "_kept", lambda: tmp_path / "kept")
+    with pytest.raises(RuntimeError, match=r"got botocore 1\.42\.92, expected botocore .* run `make set-up`"):
+        staged_files()
+
+
+def test_line_ends_of_a_checkout_on_windows_do_not_matter(tmp_path: Path) -> None:
+    for name, end in (("unix", b"\n"), ("windows", b"\r\n")):
+        (tmp_path / name / "package").mkdir(parents=True)
+        (tmp_path / name / "package" / "__init__.py").write_bytes(b"one" + end + b"two" + end)
+    unix, windows = (third_party.sources(tmp_path / name / "package") for name in ("unix", "windows"))
+    assert unix == windows
+
+
+def test_the_pins_are_the_same_wherever_they_stand() -> None:
+    build = tomllib.loads((PROJECT / "pyproject.toml").read_text())["build-system"]["requires"]
+    constraints = (PROJECT / "constraints.txt").read_text().splitlines()
+    for name, number in third_party.PINS.items():
+        assert f"{name}=={number}" in build
+        assert f"{name}=={number}" in constraints
+
+
+def built(folder: Path, target: str, into: Path) -> Path:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(into)],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    (made,) = into.iterdir()
+    return made
+
+
+def test_built_twice_the_wheel_has_the_same_bytes_and_the_sdist_builds_it_too(
+    tmp_path: Path, restored_umask: None
+) -> None:
+    first = built(PROJECT, "wheel", tmp_path / "first")
+    os.umask(0o077)
+    sdist = built(PROJECT, "sdist", tmp_path / "sdist")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (source,) = (tmp_path / "unpacked").iterdir()
+    assert not [path for path in source.rglob("*") if path.name.startswith("test_") or path.name == "tools"]
+    second = built(source, "wheel", tmp_path / "second")
+    assert second.read_bytes() == first.read_bytes()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("botocore", ["1.42.92", "1.43.40"])
+def test_the_same_code_from_the_wheel_beside_a_real_botocore_of_another_version(tmp_path: Path, botocore: str) -> None:
+    wheel = built(PROJECT, "wheel", tmp_path / "wheel")
+    site, other = tmp_path / "site", tmp_path / "other"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(other)]
+    subprocess.run([*pip, f"botocore=={botocore}"], check=True, capture_output=True)
+    script = (
+        "import botocore, json\n"
+        "from evs_entitlements import lambda_code\n"
+        "print(json.dumps([botocore.__version__, {k: v.decode() for k, v in lambda_code.staged_files().items()}]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{other}{os.pathsep}{site}", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, env=environment
+    )
+    assert json.loads(done.stdout) == [botocore, {name: content.decode() for name, content in staged_files().items()}]
