@@ -34,6 +34,8 @@ from .steps.without_ledger import delete_declared
 
 #: Names the ledger's table in the function's environment.
 LEDGER_TABLE = "LEDGER_TABLE_NAME"
+#: In the function's environment where stacks use the function that its role was not made for.
+SHARED = "SHARED_BY_STACKS"
 #: Kinds of calls whose trouble one invocation tells the next.
 _KINDS = ("ledger", "list", "change", "stack")
 #: So often a fresh invocation may fail to start before the request is given up. Lambda retries an invocation twice.
@@ -123,6 +125,7 @@ class Invocation:
             carried=Carried(
                 dict(before.failed), before.called_for_all, dict(before.refused_since), before.list_refused_since
             ),
+            is_shared=SHARED in os.environ,
         )
 
     def _too_short(self, request: Request) -> Answer:
