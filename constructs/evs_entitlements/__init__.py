@@ -8,13 +8,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evs_entitlements.activation import WindowsActivationEndpoint
+    from evs_entitlements.entitlement_provider import EntitlementProvider
     from evs_entitlements.entitlements import WindowsServerEntitlements
+    from evs_entitlements.function_settings import FunctionSettings
     from evs_entitlements.lock import EntitlementLock
 
-__all__ = ["EntitlementLock", "WindowsServerEntitlements"]
+__all__ = [
+    "EntitlementLock",
+    "EntitlementProvider",
+    "FunctionSettings",
+    "WindowsActivationEndpoint",
+    "WindowsServerEntitlements",
+]
 
 _MODULES = {
     "EntitlementLock": "evs_entitlements.lock",
+    "EntitlementProvider": "evs_entitlements.entitlement_provider",
+    "FunctionSettings": "evs_entitlements.function_settings",
+    "WindowsActivationEndpoint": "evs_entitlements.activation",
     "WindowsServerEntitlements": "evs_entitlements.entitlements",
 }
 

@@ -25,7 +25,7 @@ from aws_cdk.assertions import Annotations, Match
 from cdk_nag import AwsSolutionsChecks
 from constructs import Construct, IConstruct
 
-from evs_entitlements import provider
+from evs_entitlements import permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -280,7 +280,7 @@ class TestWhatAspectsSee:
     def test_acknowledgements_around_it_reach_what_it_needs(
         self, synth: Synth, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(provider, "_acknowledge", lambda *_: None)
+        monkeypatch.setattr(permissions, "acknowledge", lambda *_: None)
         around = Construct(synth.stack, "Around")
         synth.declare(around, "Windows", "vm-1")
         Validations.of(synth.app).add_plugins(AwsSolutionsChecks(synth.app))
