@@ -122,6 +122,29 @@ def test_the_function_is_protected_while_a_stack_uses_it(stacks: Stacks) -> None
 
 
 @pytest.mark.long
+def test_a_function_that_was_deleted_by_mistake_comes_back_under_its_arn(stacks: Stacks) -> None:
+    """A stack that has the ARN as a literal protects from nothing. Deployed again, the function serves it as before."""
+    second = (*PROVIDER, "-c", "stackName=Second")
+    assert stacks.cloud.cdk("deploy", *second).exit_code == 0
+    token = stacks.outputs("Second")["ServiceToken"]
+    imported = 'ServiceToken:\n        Fn::ImportValue: !Sub "${ProviderStack}-ServiceToken"'
+    assert imported in TEMPLATE
+    template = TEMPLATE.replace(imported, f"ServiceToken: {token}")
+    assert stacks.deploy("Licences-literal", "vm-101,vm-102", template) == "CREATE_COMPLETE"
+    stacks.client.update_termination_protection(StackName="Second", EnableTerminationProtection=False)
+    assert stacks.delete("Second") == "GONE"
+    assert stacks.cloud.held() == ["vm-101", "vm-102"]
+    assert stacks.cloud.cdk("deploy", *second).exit_code == 0
+    assert stacks.outputs("Second")["ServiceToken"] == token
+    began = time.time()
+    assert stacks.deploy("Licences-literal", "vm-102,vm-103", template) == "UPDATE_COMPLETE"
+    assert stacks.cloud.held() == ["vm-102", "vm-103"]
+    assert changing_calls(stacks.cloud.aws, ["vm-102"], since=began) == []
+    assert stacks.delete("Licences-literal") == "GONE"
+    assert stacks.cloud.evs.rows() == []
+
+
+@pytest.mark.long
 def test_a_stack_whose_name_is_not_covered_gets_nothing(stacks: Stacks) -> None:
     """The refusal is ridden out for 75 s: a new role's policy may take so long."""
     began = time.time()
