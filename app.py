@@ -18,6 +18,14 @@ Context values, in cdk.json or by `-c name=value`:
     monitor         true: look at the entitlements every five minutes, and alarm. Default false
     alarmTopicArn   SNS topic that the monitor's alarms go to. Default none
     stackName       name of the stack. Default EvsWindowsServerEntitlements-<environmentId>
+    architecture    processor of the function, arm64 or x86_64. Default arm64
+
+Or a stack with the function alone, for stacks that are not written with this package (app_provider.py):
+    providerOnly    true
+    environmentIds  EVS environments that it may work in, with commas between them, required
+    stackNames      names of the stacks that use it, such as Licences-*. Default: all of the account and region
+    stackName       name of the stack. Default EvsEntitlementProvider
+    architecture    as above
 """
 
 from __future__ import annotations
@@ -31,6 +39,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from app_context import STACK_NAME, Settings, read_settings, refuse_misspelt, with_lock
+from app_provider import is_provider_only, make_stack, read_provider_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,11 +64,17 @@ def synthesize() -> None:
     """
     # Not at the top: importing the CDK starts Node, which `_prepare` chooses.
     from aws_cdk import App, CfnOutput, CfnResource, Duration, RemovalPolicy, Stack, Token
+    from aws_cdk.aws_lambda import Architecture
 
-    from evs_entitlements import EntitlementLock, WindowsServerEntitlements
+    from evs_entitlements import EntitlementLock, EntitlementProvider, WindowsServerEntitlements
 
     app = App()
     refuse_misspelt(app.node.get_all_context())
+    if is_provider_only(app.node.try_get_context):
+        said = make_stack(app, read_provider_settings(app.node.try_get_context))
+        app.synth()
+        sys.stderr.write(f"{said}\n")
+        return
     settings = read_settings(with_lock(app.node.try_get_context, EntitlementLock.load))
     vm_ids = checked_vm_ids(settings)
     stack = Stack(
@@ -68,6 +83,8 @@ def synthesize() -> None:
         stack_name=settings.stack_name,
         description="Windows Server entitlements of Amazon EVS VMs",
     )
+    if settings.architecture == "x86_64":
+        EntitlementProvider.configure(stack, architecture=Architecture.X86_64)
     entitlements = WindowsServerEntitlements(
         stack,
         "WindowsServerEntitlements",

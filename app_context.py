@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 STACK_NAME = "EvsWindowsServerEntitlements"
 NAMES = (
     "environmentId", "connectorId", "vmIds", "vmIdsFile", "lockFile", "adoptExisting", "retain", "timeoutMinutes",
-    "stackName", "monitor", "alarmTopicArn",
+    "stackName", "monitor", "alarmTopicArn", "architecture", "providerOnly", "environmentIds", "stackNames",
 )  # fmt: skip
+#: Processors that Lambda has; the first one is the default.
+ARCHITECTURES = ("arm64", "x86_64")
 #: Names that other tools, or the construct, have for the same.
 _OTHER_NAMES = {
     "adopt": "adoptExisting=true",
@@ -99,6 +101,7 @@ class Settings:
     retain: bool
     timeout_minutes: int
     stack_name: str
+    architecture: str = "arm64"
     monitor: bool = False
     alarm_topic_arn: str | None = None
 
@@ -118,11 +121,12 @@ def read_settings(context: Callable[[str], object]) -> Settings:
         connector_id=_required(context, "connectorId", "cnctr-abcde12345"),
         vm_ids=_vm_ids(context),
         vm_ids_name="vmIds" if context("vmIds") is not None else "vmIdsFile",
-        adopt_existing=_flag(context, "adoptExisting"),
-        retain=_flag(context, "retain"),
+        adopt_existing=flag(context, "adoptExisting"),
+        retain=flag(context, "retain"),
         timeout_minutes=_timeout_minutes(context),
-        stack_name=_stack_name(context, environment_id),
-        monitor=_flag(context, "monitor"),
+        stack_name=stack_name(context, default_stack_name(environment_id)),
+        architecture=architecture(context),
+        monitor=flag(context, "monitor"),
         alarm_topic_arn=_topic_arn(context),
     )
 
@@ -194,7 +198,7 @@ def _topic_arn(context: Callable[[str], object]) -> str | None:
             f"alarmTopicArn: got {value!r}, expected the ARN of an SNS topic, such as "
             "arn:aws:sns:eu-central-1:111122223333:on-call"
         )
-    if not _flag(context, "monitor"):
+    if not flag(context, "monitor"):
         raise ValueError("alarmTopicArn: got one without a monitor that could tell it anything: add -c monitor=true")
     return str(value)
 
@@ -240,7 +244,8 @@ def _vm_ids_of_file(path: Path) -> list[VmId]:
     return _some(found, "vmIdsFile", repr(str(path)))
 
 
-def _flag(context: Callable[[str], object], name: str) -> bool:
+def flag(context: Callable[[str], object], name: str) -> bool:
+    """Return a value that is true or false; false where none is given."""
     value = context(name)
     word = "false" if value is None else str(value).lower()
     if word not in ("true", "false"):
@@ -256,12 +261,20 @@ def _timeout_minutes(context: Callable[[str], object]) -> int:
     return int(word)
 
 
-def _stack_name(context: Callable[[str], object], environment_id: str) -> str:
+def architecture(context: Callable[[str], object]) -> str:
+    """Return the function's processor."""
+    value = context("architecture")
+    word = ARCHITECTURES[0] if value is None else str(value)
+    if word not in ARCHITECTURES:
+        raise ValueError(f"architecture: got {value!r}, expected {' or '.join(ARCHITECTURES)}")
+    return word
+
+
+def stack_name(context: Callable[[str], object], default: str) -> str:
+    """Return the stack's name."""
     value = context("stackName")
     if value is None:
-        # One stack for each environment: under one name for all, a second environment's deployment would take the
-        # first one's entitlements away. A wrong id is told as such, later, and not as a wrong name.
-        return default_stack_name(environment_id)
+        return default
     name = str(value)
     if not _STACK_NAME_PATTERN.fullmatch(name):
         raise ValueError(f"stackName: got {name!r}, expected a string that matches {_STACK_NAME_PATTERN.pattern}")
@@ -269,5 +282,9 @@ def _stack_name(context: Callable[[str], object], environment_id: str) -> str:
 
 
 def default_stack_name(environment_id: str) -> str:
-    """Return the name that the stack has unless `stackName` says another: one stack for each environment."""
+    """Return the name that the stack has unless `stackName` says another: one stack for each environment.
+
+    Under one name for all, a second environment's deployment would take the first one's entitlements away. A wrong id
+    is told as such, later, and not as a wrong name.
+    """
     return f"{STACK_NAME}-{environment_id}"

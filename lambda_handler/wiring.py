@@ -22,6 +22,8 @@ from .steps.mutation import Mutations
 
 #: Names the ledger's table in the function's environment.
 LEDGER_TABLE = "LEDGER_TABLE_NAME"
+#: In the function's environment where stacks use the function that its role was not made for.
+SHARED = "SHARED_BY_STACKS"
 #: Kinds of calls whose trouble one invocation tells the next.
 _KINDS = ("ledger", "list", "change", "stack")
 
@@ -65,5 +67,6 @@ def wired(
             before.connector_asked,
             before.connector_wrong,
         ),
+        is_shared=SHARED in os.environ,
     )
     return context, retries

@@ -8,15 +8,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evs_entitlements.activation import WindowsActivationEndpoint
+    from evs_entitlements.entitlement_provider import EntitlementProvider
     from evs_entitlements.entitlements import WindowsServerEntitlements
+    from evs_entitlements.function_settings import FunctionSettings
     from evs_entitlements.lock import EntitlementLock
     from evs_entitlements.monitor import EntitlementMonitor
 
-__all__ = ["EntitlementLock", "EntitlementMonitor", "WindowsServerEntitlements"]
+__all__ = [
+    "EntitlementLock",
+    "EntitlementMonitor",
+    "EntitlementProvider",
+    "FunctionSettings",
+    "WindowsActivationEndpoint",
+    "WindowsServerEntitlements",
+]
 
 _MODULES = {
     "EntitlementLock": "evs_entitlements.lock",
     "EntitlementMonitor": "evs_entitlements.monitor",
+    "EntitlementProvider": "evs_entitlements.entitlement_provider",
+    "FunctionSettings": "evs_entitlements.function_settings",
+    "WindowsActivationEndpoint": "evs_entitlements.activation",
     "WindowsServerEntitlements": "evs_entitlements.entitlements",
 }
 

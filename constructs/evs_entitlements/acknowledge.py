@@ -12,6 +12,6 @@ def acknowledge(construct: Construct, rule: str, reason: str) -> None:
 
 
 def as_cdk_nag_writes_it(arn: Any) -> str:
-    """Return a resolved ARN as it is in a rule's id, `<AWS::Region>` for a Ref: each wildcard has an id of its own."""
-    parts = [arn] if isinstance(arn, str) else arn["Fn::Join"][1]
+    """Return a resource as cdk-nag writes it, once resolved: it has <AWS::Region> for a Ref."""
+    parts = arn["Fn::Join"][1] if isinstance(arn, dict) and "Fn::Join" in arn else [arn]
     return "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)

@@ -13,12 +13,15 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct, Dependable, IConstruct
 
-from evs_entitlements import lambda_code
+from evs_entitlements import lambda_code, permissions
 from evs_entitlements.acknowledge import acknowledge, as_cdk_nag_writes_it
+from evs_entitlements.function_settings import StackSettings
+from evs_entitlements.provider import LOG_RETENTION
 from evs_entitlements.set_resource import later
 from evs_entitlements.validation import ENVIRONMENT_ID
 
@@ -61,9 +64,16 @@ class MonitorParts(Construct):
         #: Path of the construct that asked for it, for errors.
         self.declared_at = ""
         self._environment_ids = environment_ids
-        table = self._table()
+        # Those of the stack's other function hold for this one, too, but for the concurrency that is reserved for that.
+        self._settings = settings = StackSettings.of(stack)
+        key = settings.get("encryption_key")
+        table = self._table(key)
         log_group = logs.LogGroup(
-            self, "LogGroup", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
+            self,
+            "LogGroup",
+            retention=settings.get("log_retention", LOG_RETENTION),
+            removal_policy=RemovalPolicy.DESTROY,
+            encryption_key=key,
         )
         self.function = lambda_.Function(
             self,
@@ -72,17 +82,22 @@ class MonitorParts(Construct):
             code=lambda_code.lambda_code(stack),
             handler=HANDLER,
             runtime=lambda_.Runtime.PYTHON_3_14,
-            architecture=lambda_.Architecture.ARM_64,
+            architecture=settings.get("architecture", lambda_.Architecture.ARM_64),
             timeout=TIMEOUT,
             memory_size=MEMORY_MB,
             role=self._role(table, log_group, ledger_table_arn),
             log_group=log_group,
             environment={
+                **settings.get("environment", {}),
                 "LEDGER_TABLE_NAME": ledger_table_name,
                 "MONITOR_TABLE_NAME": table.table_name,
                 "STACK_ID": Aws.STACK_ID,
                 "PLACES": stack.to_json_string(later(lambda _: places())),
             },
+            environment_encryption=key,
+            vpc=settings.get("vpc"),
+            vpc_subnets=settings.get("vpc_subnets"),
+            security_groups=settings.get("security_groups"),
             # The next run comes anyway. So each error counts once.
             retry_attempts=0,
             max_event_age=Duration.minutes(5),
@@ -98,13 +113,15 @@ class MonitorParts(Construct):
         Dependable.implement(after, _Sets(sets))
         self.node.add_dependency(after)
 
-    def _table(self) -> dynamodb.Table:
+    def _table(self, key: kms.IKey | None) -> dynamodb.Table:
         table = dynamodb.Table(
             self,
             "Memory",
             partition_key=dynamodb.Attribute(name="Id", type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             removal_policy=RemovalPolicy.DESTROY,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED if key else None,
+            encryption_key=key,
         )
         acknowledge(
             table,
@@ -114,7 +131,14 @@ class MonitorParts(Construct):
         return table
 
     def _role(self, table: dynamodb.Table, log_group: logs.LogGroup, ledger_table_arn: str) -> iam.Role:
-        stack = Stack.of(self)
+        stack, more, reasons = Stack.of(self), list[iam.PolicyStatement](), dict[str, str]()
+        if "vpc" in self._settings:
+            more.append(permissions.network_statement())
+            reasons["Resource::*"] = "Lambda makes network interfaces by the role, and EC2 takes no narrower resource."
+        if key := self._settings.get("encryption_key"):
+            more.append(permissions.key_statement(key))
+            for action in ("GenerateDataKey", "ReEncrypt"):
+                reasons[f"Action::kms:{action}*"] = "These are the actions that DynamoDB names, of one key alone."
         role = iam.Role(
             self,
             "Role",
@@ -140,10 +164,13 @@ class MonitorParts(Construct):
                             actions=list(_READS),
                             resources=Lazy.uncached_list(cast(IListProducer, _Arns(stack, self._environment_ids))),
                         ),
+                        *more,
                     ]
                 )
             },
         )
+        for rule, reason in reasons.items():
+            acknowledge(role, f"AwsSolutions-IAM5[{rule}]", reason)
         any_environment = stack.format_arn(service="evs", resource="environment", resource_name="*")
         acknowledge(
             role,

@@ -9,23 +9,23 @@ change the ServiceToken of its custom resources, which CloudFormation refuses ("
 not allowed").
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from aws_cdk import Aws, Duration, RemovalPolicy, ScopedAws, Stack
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from evs_entitlements import lambda_code, service_model
+from evs_entitlements import lambda_code, permissions, service_model
 from evs_entitlements.acknowledge import acknowledge, as_cdk_nag_writes_it
+from evs_entitlements.function_settings import LEDGER_TABLE_NAME, SHARED_BY_STACKS, FunctionSettings, StackSettings
 
 #: Id of the provider under its Stack. A contract: it is part of every logical id here. Not a name that a user would
 #: give a construct of their own there.
 PROVIDER_ID = "EvsEntitlementsProvider"
-#: Environment variable that tells the handler the name of its ledger table.
-LEDGER_TABLE_NAME = "LEDGER_TABLE_NAME"
 #: Memory of the function, in MB. Lambda gives CPU in proportion to it, and a request is mostly start-up.
 MEMORY_MB = 512
 #: Lambda's longest. A request that takes longer is handed to a fresh invocation.
@@ -35,6 +35,11 @@ FUNCTION_TIMEOUT = Duration.minutes(15)
 RETRY_ATTEMPTS = 2
 #: An event older than the longest ServiceTimeout (1 hour) is one that CloudFormation has given up.
 MAX_EVENT_AGE = Duration.hours(1)
+#: Why the role of a shared function has a wildcard.
+SHARED_REASON = (
+    "Which stacks use the function is not known when it is deployed. It only looks at them, by three calls, to keep "
+    "what a rollback needs; stack_names narrows it to patterns."
+)
 #: Long enough to look into a deployment after the fact, short enough not to be paid for for ever.
 LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 
@@ -55,34 +60,62 @@ class Provider(Construct):
         found = stack.node.try_find_child(PROVIDER_ID)
         return found if isinstance(found, Provider) else cls(stack)
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, *, shared_with: Sequence[str] = (), function_name: str | None = None) -> None:
+        """Make the function with the settings of its stack.
+
+        Args:
+            stack: where to.
+            shared_with: patterns of the names of other stacks that are to use the function.
+            function_name: name of the function; made by CloudFormation when left out.
+        """
         super().__init__(stack, PROVIDER_ID)
         # Before anything is made: code that cannot be staged is the likeliest error here.
         code = lambda_code.lambda_code(stack)
-        self._table = table = self._ledger_table()
+        settings = StackSettings.of(stack)
+        key = settings.get("encryption_key")
+        self._table = table = self._ledger_table(key)
         self._users: dict[Construct, list[Construct]] = {}
         #: Called with each declared set, with whether it joins or leaves, and at last with None.
         self.on_change: Callable[[Construct | None, bool], None] | None = None
-        log_group = logs.LogGroup(self, "LogGroup", retention=LOG_RETENTION, removal_policy=RemovalPolicy.DESTROY)
-        self._role = self._function_role(table, log_group)
+        log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            retention=settings.get("log_retention", LOG_RETENTION),
+            removal_policy=RemovalPolicy.DESTROY,
+            encryption_key=key,
+        )
+        self._role = self._function_role(table, log_group, settings, shared_with)
         self._function = lambda_.Function(
             self,
             "Function",
+            function_name=function_name,
             description="Makes the declared Windows Server entitlements of Amazon EVS so, for CloudFormation",
             code=code,
             handler=lambda_code.HANDLER,
             runtime=lambda_.Runtime.PYTHON_3_14,
             # Every region that has EVS has Lambda on arm64, which costs a fifth less.
-            architecture=lambda_.Architecture.ARM_64,
+            architecture=settings.get("architecture", lambda_.Architecture.ARM_64),
             timeout=FUNCTION_TIMEOUT,
             memory_size=MEMORY_MB,
             role=self._role,
             log_group=log_group,
-            environment={LEDGER_TABLE_NAME: table.table_name},
+            environment={
+                **settings.get("environment", {}),
+                LEDGER_TABLE_NAME: table.table_name,
+                **({SHARED_BY_STACKS: "true"} if shared_with else {}),
+            },
+            environment_encryption=key,
+            vpc=settings.get("vpc"),
+            vpc_subnets=settings.get("vpc_subnets"),
+            security_groups=settings.get("security_groups"),
+            reserved_concurrent_executions=settings.get("reserved_concurrent_executions"),
             # The function invokes itself to wait on. Lambda would stop the chain at 16; the handler counts
             # for itself.
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
+        if "vpc" in settings:
+            # Routes, NAT gateways and endpoints: a Delete needs the network for as long as it needs the function.
+            self.node.add_dependency(settings["vpc"])
         # Not the function's own props: as a resource of this construct the custom resources depend on it,
         # so that it is still there for their Delete.
         lambda_.EventInvokeConfig(
@@ -183,13 +216,15 @@ class Provider(Construct):
             )
         return policy
 
-    def _ledger_table(self) -> dynamodb.Table:
+    def _ledger_table(self, key: kms.IKey | None) -> dynamodb.Table:
         table = dynamodb.Table(
             self,
             "Ledger",
             partition_key=dynamodb.Attribute(name="Id", type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             removal_policy=RemovalPolicy.DESTROY,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED if key else None,
+            encryption_key=key,
         )
         acknowledge(
             table,
@@ -199,53 +234,34 @@ class Provider(Construct):
         )
         return table
 
-    def _function_role(self, table: dynamodb.Table, log_group: logs.LogGroup) -> iam.Role:
+    def _function_role(
+        self, table: dynamodb.Table, log_group: logs.LogGroup, settings: FunctionSettings, shared_with: Sequence[str]
+    ) -> iam.Role:
+        stack, reasons = Stack.of(self), dict[str, str]()
+        statements = permissions.role_statements(stack, table, log_group, shared_with)
+        if shared_with:
+            for resource in stack.resolve(statements[-1].resources):
+                if "*" in (written := as_cdk_nag_writes_it(resource)):
+                    reasons[f"Resource::{written}"] = SHARED_REASON
+        if "vpc" in settings:
+            statements.append(permissions.network_statement())
+            reasons["Resource::*"] = "Lambda makes network interfaces by the role, and EC2 takes no narrower resource."
+        if key := settings.get("encryption_key"):
+            permissions.let_logs_use(key, stack)
+            statements.append(permissions.key_statement(key))
+            for action in ("GenerateDataKey", "ReEncrypt"):
+                reasons[f"Action::kms:{action}*"] = "These are the actions that DynamoDB names, of one key alone."
         # Not AWSLambdaBasicExecutionRole: with CreateLogGroup the last lines of a deletion would bring the
         # log group back, for ever and without retention.
-        return iam.Role(
+        role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            inline_policies={
-                "LedgerLogsAndStack": iam.PolicyDocument(
-                    statements=[
-                        iam.PolicyStatement(
-                            actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-                            resources=[table.table_arn],
-                        ),
-                        iam.PolicyStatement(
-                            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                            resources=[log_group.log_group_arn],
-                        ),
-                        # The stack's id is its whole ARN: a namesake made after this stack is none of ours.
-                        # The handler must ask by that id; by name IAM would see stack/<name>/*. Whether an
-                        # operation has completed is asked of the outermost stack, where this one is nested.
-                        iam.PolicyStatement(
-                            actions=[
-                                "cloudformation:DescribeStackEvents",
-                                "cloudformation:DescribeStackResource",
-                                "cloudformation:DescribeStacks",
-                            ],
-                            resources=[Aws.STACK_ID, *_ancestor_ids(Stack.of(self))],
-                        ),
-                    ]
-                )
-            },
+            inline_policies={"LedgerLogsAndStack": iam.PolicyDocument(statements=statements)},
         )
-
-
-def _ancestor_ids(stack: Stack) -> list[str]:
-    """Return the ids, which are ARNs, of the stacks that a nested stack is in, the nearest first.
-
-    Not the `stack_id` of a nested stack: that is a reference to its resource in the stack around it, and to hand that
-    to the nested stack itself would be a cycle. The pseudo parameter of that very stack is handed down instead.
-    """
-    ids = []
-    around = stack.nested_stack_parent
-    while around is not None:
-        ids.append(ScopedAws(around).stack_id)
-        around = around.nested_stack_parent
-    return ids
+        for rule, reason in reasons.items():
+            acknowledge(role, f"AwsSolutions-IAM5[{rule}]", reason)
+        return role
 
 
 def _alphanumeric(environment_id: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from ..aws.calls import AwsError, NotFound, Refused, call
+from ..aws.calls import AwsError, Denied, NotFound, Refused, call
 from ..aws.clients import Clients
 from ..aws.retries import Retries
 from ..clock import Clock
@@ -63,6 +63,31 @@ class Stack:
             Failure: CloudFormation could not be asked.
         """
         return bool(self._resource(logical_id))
+
+    def require_permission(self, logical_id: str) -> None:
+        """Make sure that IAM lets the function ask CloudFormation whatever a rule of removal may need.
+
+        Only a refusal of IAM counts. Any other trouble may pass before a rule asks.
+
+        Raises:
+            Failure: IAM refuses one of the three questions, still so after `Pace.denied_for`.
+        """
+        try:
+            self._described[self._stack_id] = self._one(self._stack_id)
+            root = self._root
+            if root != self._stack_id:
+                self._described[root] = self._one(root)
+            self._ask("DescribeStackEvents", root)
+            self._ask("DescribeStackResource", self._stack_id, LogicalResourceId=logical_id)
+        except (AwsError, Failure) as error:
+            if isinstance(error, Denied) or isinstance(error.__cause__, Denied):
+                raise Failure(
+                    f"{error}. The function that carries this out may not ask CloudFormation "
+                    f"about {self._stack_id}, or about a stack that this one is in, so it could not remove safely "
+                    "what it would entitle here: deploy the stack of the function with a stack_names pattern that "
+                    "covers these names"
+                ) from error
+            logger.info("CloudFormation can't be asked now: %s", error)
 
     def _resource(self, logical_id: str) -> dict[str, Any]:
         try:
@@ -173,12 +198,16 @@ class Stack:
     def _describe(self, stack_id: str) -> dict[str, Any]:
         if stack_id not in self._described:
             try:
-                found: dict[str, Any] = (self._ask("DescribeStacks", stack_id).get("Stacks") or [{}])[0]
+                found = self._one(stack_id)
             except (AwsError, Failure) as error:
                 logger.warning("CloudFormation can't be asked for the status of %s: %s", stack_id, error)
                 found = {}
             self._described[stack_id] = found
         return self._described[stack_id]
+
+    def _one(self, stack_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = (self._ask("DescribeStacks", stack_id).get("Stacks") or [{}])[0]
+        return found
 
     def _ask(self, operation: str, stack_id: str, **parameters: Any) -> dict[str, Any]:
         if self._client is None:

@@ -44,6 +44,7 @@ class Context:
         began: when the request arrived, in epoch seconds.
         answer_by: when its answer has to be under way, in epoch seconds.
         undo_time: seconds before that in which a Create or Update is undone.
+        is_shared: whether the function serves stacks that its role was not made for.
     """
 
     request: Request
@@ -58,6 +59,7 @@ class Context:
     answer_by: float
     undo_time: float
     carried: Carried
+    is_shared: bool = False
 
     @property
     def work_by(self) -> float:

@@ -84,6 +84,10 @@ class Convergence:
 
     def _entitle_or_undo(self, declared: Properties) -> Answer:
         try:
+            if self._context.is_shared and not self._sets.is_followed:
+                # What can't be asked about later could neither be kept nor removed for certain. An Update back to
+                # what is live already goes on: it adds nothing.
+                self._context.stack.require_permission(self._request.logical_id)
             self._sets.find_out_kept()
             self._sets.find_out_retained_elsewhere()
             if self._request.type == "Update" and self._sets.is_followed:

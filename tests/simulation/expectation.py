@@ -114,6 +114,9 @@ def _is_open(request: "Request") -> bool:
     weather = world.weather
     if request.excuses or world.troubles != request.facts.trouble or world.is_troubled or request.stack.has_lost_ledger:
         return True
+    if request.stack.is_denied or request.stack.unaskable:
+        # A function that several stacks share refuses to add anything to one that it may not ask about.
+        return True
     if request.facts.is_shadowed or request.facts.is_given_back:
         return True
     if world.operations_of_others(request.stack) != request.facts.others:

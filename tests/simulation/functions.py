@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 #: Lambda tries an asynchronous invocation that failed again after so many seconds, then no more.
 RETRIES = (60.0, 120.0)
+#: An event that finds no room (reserved concurrency) is tried again: after a second at first, then at longer intervals
+#: up to five minutes, as long as the event may grow old.
+#: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+THROTTLED_FIRST, THROTTLED_MOST, EVENT_AGE = 1.0, 300.0, 3600.0
 #: Most bytes of an asynchronous invocation's payload.
 PAYLOAD = 262_144
 
@@ -35,6 +39,10 @@ class Function:
         self.timeout = timeout
         self.arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
         self.invocations: list[Invocation] = []
+        #: Reserved concurrency: how many invocations may run at once; None for as many as come.
+        self.concurrency: int | None = None
+        #: How many starts have found no room.
+        self.throttled = 0
 
     def deliver(self, event: dict[str, Any], request: "Request", delay: float, attempt: int = 0) -> None:
         """Put an event into the queue, to be delivered after so many seconds."""
@@ -45,8 +53,15 @@ class Function:
         for delay in request.delays():
             self.world.clock.after(delay, self._start, payload.decode(), request, 0)
 
-    def _start(self, payload: str, request: "Request", attempt: int) -> None:
+    def _start(self, payload: str, request: "Request", attempt: int, waited: float = 0.0) -> None:
         if request.stack.is_gone:
+            return
+        running = sum(one.is_running for one in self.invocations)
+        if self.concurrency is not None and running >= self.concurrency:
+            self.throttled += 1
+            pause = min(max(waited, THROTTLED_FIRST), THROTTLED_MOST)
+            if waited + pause <= EVENT_AGE:
+                self.world.clock.after(pause, self._start, payload, request, attempt, waited + pause)
             return
         number = len(self.world.invocations) + 1
         invocation = Invocation(self, number, payload, request, attempt)

@@ -13,7 +13,7 @@ from .stacks import Root, Stack
 def describe(stack: Stack, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Answer one of the three calls of the function."""
     name = parameters["StackName"]
-    if stack.is_denied or name not in (stack.id, stack.root.id if stack.root else None):
+    if stack.is_denied or name in stack.unaskable or name not in (stack.id, stack.root.id if stack.root else None):
         raise Refusal("AccessDenied", f"not authorized to perform: cloudformation:{operation} on {name}", 403)
     one: Stack | Root = stack.root if stack.root is not None and name == stack.root.id else stack
     if operation == "DescribeStacks":

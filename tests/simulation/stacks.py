@@ -61,17 +61,21 @@ class Root:
 
 
 class Stack:
-    """One stack with its function and its ledger's table."""
+    """One stack with its function and its ledger's table: its own, or those of the stack that it shares them with."""
 
     def __init__(
-        self, world: "World", name: str, *, nested: bool = False, function_timeout: float | None = None
-    ) -> None:
+        self, world: "World", name: str, *, nested: bool = False, function_timeout: float | None = None,
+        shares: "Stack | None" = None,
+    ) -> None:  # fmt: skip
         self.world = world
         self.name = name
         self.id = f"arn:aws:cloudformation:us-east-1:000000000000:stack/{name}/{name}"
         self.root = Root(f"{name}-root") if nested else None
         self.function = Function(world, f"{name}-provider", function_timeout or world.weather.function_timeout)
         self.table = Table()
+        self.is_guest = shares is not None
+        if shares is not None:
+            self.function, self.table = shares.function, shares.table
         #: Logical ids and ledger after the last operations that ended well.
         self.backups: list[tuple[set[str], dict[str, Any]]] = []
         self.status = ""
@@ -83,6 +87,8 @@ class Stack:
         self.given_back: set[tuple[Where, str]] = set()
         self.requests: list[Request] = []
         self.is_denied = False
+        #: Ids of stacks of which alone IAM refuses to let the function ask.
+        self.unaskable: set[str] = set()
         #: CloudFormation could not be asked for a while: what was adopted or retained may have been given back.
         self.is_unsure = False
         #: VMs that one resource retained in the operation in which another that declared them, too, was deleted.
@@ -202,7 +208,9 @@ class Stack:
         self.world.issue(request)
 
     def end(self) -> None:
-        """Let function, role and table go with the stack."""
+        """Let function, role and table go with the stack, unless they are another's."""
+        if self.is_guest:
+            return
         for invocation in self.function.invocations:
             invocation.request.is_retried = False
             invocation.kill("its function is deleted")

@@ -71,10 +71,13 @@ class World:
 
     # --- stacks ---------------------------------------------------------------------------------------------------
 
-    def stack(self, name: str = "", *, nested: bool = False, function_timeout: float | None = None) -> Stack:
+    def stack(
+        self, name: str = "", *, nested: bool = False, function_timeout: float | None = None,
+        shares: Stack | None = None,
+    ) -> Stack:  # fmt: skip
         """Make a stack that does not exist yet: its first operation creates it."""
         name = name or f"stack-{len(self.stacks) + 1}"
-        stack = self.stacks[name] = Stack(self, name, nested=nested, function_timeout=function_timeout)
+        stack = self.stacks[name] = Stack(self, name, nested=nested, function_timeout=function_timeout, shares=shares)
         stack.is_unsure = self.trouble.outages.get("cloudformation", (0.0, 0.0))[1] > self.clock.now
         return stack
 

@@ -345,3 +345,60 @@ def test_stack_names_no_account_or_region(tmp_path: Path) -> None:
     text = (tmp_path / "cdk.out" / "EvsWindowsServerEntitlements.template.json").read_text()
     assert "111122223333" not in text
     assert "eu-central-1" not in text
+
+
+# --- the function alone -------------------------------------------------------------------------------------------
+
+
+def test_the_function_alone(tmp_path: Path) -> None:
+    done = run(tmp_path, {"providerOnly": "true", "environmentIds": "env-abcde12345, env-zyxwv98765"})
+    assert done.returncode == 0, done.stderr
+    template = json.loads((tmp_path / "cdk.out" / "EvsEntitlementProvider.template.json").read_text())
+    types = [resource["Type"] for resource in template["Resources"].values()]
+    assert "Custom::EvsWindowsServerEntitlements" not in types
+    assert types.count("AWS::Lambda::Function") == 1
+    assert template["Outputs"].keys() == {"ServiceToken"}
+    manifest = json.loads((tmp_path / "cdk.out" / "manifest.json").read_text())
+    assert manifest["artifacts"]["EvsEntitlementProvider"]["properties"]["terminationProtection"] is True
+
+
+def test_the_processor_of_either_form(tmp_path: Path) -> None:
+    done = run(tmp_path, {**GOOD, "architecture": "x86_64"})
+    assert done.returncode == 0, done.stderr
+    template = json.loads((tmp_path / "cdk.out" / "EvsWindowsServerEntitlements.template.json").read_text())
+    (function,) = (one for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function")
+    assert function["Properties"]["Architectures"] == ["x86_64"]
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        ({"environmentIds": "env-abcde12345", "vmIds": "vm-1"}, "vmIds: got a value beside providerOnly=true"),
+        (
+            {"environmentId": "env-abcde12345"},
+            "environmentId: got a value beside providerOnly=true, expected environmen",
+        ),
+        ({}, "environmentIds: got nothing, expected one or more"),
+        ({"environmentIds": " , "}, "environmentIds: got ' , ', expected one or more"),
+        ({"environmentIds": "env-1"}, "environmentIds: got 'env-1'"),
+        ({"environmentIds": "env-abcde12345", "stackNames": "a b"}, "stackNames: got 'a b'"),
+        ({"environmentIds": "env-abcde12345", "architecture": "amd64"}, "architecture: got 'amd64', expected arm64 or"),
+        (
+            {"environmentIds": "env-abcde12345", "providerOnly": "yes"},
+            "providerOnly: got 'yes', expected true or false",
+        ),
+        (
+            {"environmentIds": "env-abcde12345", "provideronly": "true"},
+            "provideronly: got a context value of this name",
+        ),
+        ({**GOOD, "providerOnly": "false", "environmentIds": "env-abcde12345"}, "environmentIds: got a value without"),
+        ({**GOOD, "providerOnly": "false", "stackNames": "a"}, "stackNames: got a value without providerOnly=true"),
+    ],
+)
+def test_a_wrong_value_for_the_function_alone_is_one_line(
+    tmp_path: Path, context: dict[str, object], message: str
+) -> None:
+    done = run(tmp_path, {"providerOnly": "true", **context})
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {message}"), done.stderr
+    assert done.stderr.count("\n") == 1

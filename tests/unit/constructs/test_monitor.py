@@ -12,11 +12,14 @@ import pytest
 from aws_cdk import CfnParameter, Duration, Stack, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
 
-from evs_entitlements import EntitlementMonitor
+from evs_entitlements import EntitlementMonitor, EntitlementProvider
 
 if TYPE_CHECKING:
     from tests.unit.constructs.conftest import Synth
@@ -294,3 +297,22 @@ def test_cdk_nag_finds_nothing_without_a_written_reason(synth: Synth, token: boo
     )
     Validations.of(synth.app).add_plugins(AwsSolutionsChecks(synth.app))
     synth.template()
+
+
+def test_settings_of_the_stacks_function_hold_for_the_monitor(synth: Synth) -> None:
+    key = kms.Key(synth.stack, "Key", enable_key_rotation=True)
+    EntitlementProvider.configure(
+        synth.stack, architecture=lambda_.Architecture.X86_64, encryption_key=key, environment={"HTTPS_PROXY": "http://p"},
+        log_retention=logs.RetentionDays.ONE_YEAR,
+    )  # fmt: skip
+    synth.declare(synth.stack, "Windows", "vm-101").monitor()
+    (function,) = of(synth, "AWS::Lambda::Function").values()
+    assert function["Architectures"] == ["x86_64"]
+    assert function["Environment"]["Variables"]["HTTPS_PROXY"] == "http://p"
+    (group,) = of(synth, "AWS::Logs::LogGroup").values()
+    assert group["RetentionInDays"] == 365
+    (table,) = of(synth, "AWS::DynamoDB::Table").values()
+    assert table["SSESpecification"]["SSEType"] == "KMS"
+    # Without it the encrypted ledger could not be read.
+    (role,) = of(synth, "AWS::IAM::Role").values()
+    assert "kms:Decrypt" in json.dumps(role)
