@@ -132,6 +132,7 @@ class RequestRecord:
         failing: the Reason of a Create or Update that is being undone.
         answer: what CloudFormation is to be told. A redelivered request says the same again.
         found: the sequence that the set of its PhysicalResourceId had when it came. None where no set had that id.
+        found_at: when that set was declared, in epoch seconds; 0 where that is not known.
         hand_overs_failed: how often a fresh invocation could not be started.
         is_back: an Update with which CloudFormation goes back to the set that the resource still has.
     """
@@ -149,5 +150,6 @@ class RequestRecord:
     failing: str | None = None
     answer: dict[str, object] | None = None
     found: int | None = None
+    found_at: float = 0.0
     hand_overs_failed: int = 0
     is_back: bool = False

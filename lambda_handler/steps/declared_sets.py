@@ -83,16 +83,17 @@ class DeclaredSets:
         newer = {
             key: other
             for key, other in live.items()
-            if key != physical_id and not other.kept and other.sequence >= live[physical_id].sequence
+            if key != physical_id and not other.retained and other.sequence >= live[physical_id].sequence
         }
         try:
             named = stack.physical_id_of(self._request.logical_id)
         except Failure as failure:
             logger.warning("%s", failure)
-            return bool(newer)
+            return any(not other.kept for other in newer.values())
         if named is not None:
             return named != physical_id
-        # The resource is gone, as one is that CloudFormation skips while it deletes a former id of it.
+        # The resource is gone, as one is that CloudFormation skips while it deletes a former id of it. Another resource
+        # may have found that out first: then the newer set counts as kept already.
         now = self._context.clock.now()
         return any(not stack.has_ignored(key, other.declared_at, now) for key, other in newer.items())
 
@@ -125,7 +126,12 @@ class DeclaredSets:
             raise Failure("the request was delivered after CloudFormation had given up waiting for it")
         admitted = self._found(admitted)
         found = admitted.sets.get(request.physical_id)
-        admitted = admitted.record(key, invocation=fence.invocation, found=found.sequence if found else None)
+        admitted = admitted.record(
+            key,
+            invocation=fence.invocation,
+            found=found.sequence if found else None,
+            found_at=found.declared_at if found else 0.0,
+        )
         overtaken = admitted.sets_of(request.logical_id, live=False)
         if request.type == "Delete":
             return self._begun_to_delete(admitted.drop(overtaken))

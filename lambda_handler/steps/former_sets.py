@@ -98,9 +98,18 @@ class FormerSets(DeclaredSets):
             return state
 
         self._kept |= gone
-        if gone:
-            logger.warning("the stack does not have the resource of %s any more", ", ".join(sorted(gone)))
-            context.fence.write(taken_over)
+        if not gone:
+            return
+        if request.type == "Delete" and not self._has_completed():
+            # What the deleted set has declared of it was never this resource's for good.
+            established = NO_VMS
+        logger.warning("the stack does not have the resource of %s any more", ", ".join(sorted(gone)))
+        context.fence.write(taken_over)
+
+    def _has_completed(self) -> bool:
+        """Tell whether the operation that declared the set which is deleted has come to a good end."""
+        found_at = self._context.fence.record.found_at
+        return not found_at or self._context.stack.completed_since(found_at, self._context.clock.now())
 
     def drop_obsolete(self) -> None:
         """Drop sets that an Update shows to be history, whose Delete never came or whose answer was never heard."""

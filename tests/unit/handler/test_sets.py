@@ -21,7 +21,7 @@ class Stack:
     def __init__(self, **said: Any) -> None:
         self._said = {
             "physical_id_of": None, "is_being_deleted": False, "is_rolling_back": False, "has_ignored": (),
-            "has": True, "settled_since": False, **said,
+            "has": True, "settled_since": False, "completed_since": True, **said,
         }  # fmt: skip
 
     def __getattr__(self, name: str) -> Any:
@@ -162,6 +162,19 @@ def test_of_a_set_retained_before_nothing_is_taken_before_the_request_succeeds()
     assert sets.room.table.writes == writes
 
 
+@pytest.mark.parametrize("completed", [True, False])
+def test_a_set_that_is_rolled_back_takes_nothing_from_what_was_retained_meanwhile(completed: bool) -> None:
+    """CloudFormation had begun to make the other resource anew, so that it was not known for gone before."""
+    sets = Sets("Delete", ids(1), ONE, has=False, completed_since=completed)
+    sets.has(ONE, ids(1), 2)
+    sets.has("other", ids(1, 7), 1, logical_id="B")
+    sets.begin()
+    sets.sets.find_out_retained_elsewhere()
+    state = sets.room.table.stored
+    assert state.sets["other"].kept
+    assert state.removable(HERE) == (ids(1) if completed else frozenset())
+
+
 def test_a_set_whose_answer_nobody_heard_does_not_count_as_retained() -> None:
     for ignored, kept in (((ONE,), False), ((), True)):
         sets = Sets("Create", ids(1, 2), has_ignored=ignored)
@@ -222,6 +235,14 @@ def test_a_delete_of_the_resource_whose_properties_say_retain_keeps_what_is_enti
     assert (ONE in state.sets) == kept
     if kept:
         assert (state.sets[ONE].kept, state.sets[ONE].retained) == (True, True)
+
+
+def test_the_clean_up_of_a_former_set_removes_though_another_resource_has_found_the_newer_one_retained() -> None:
+    """The resource has gone with RETAIN, and keeps what its newest set declares."""
+    sets = Sets("Delete", ids(1), ONE, policy="RETAIN", physical_id_of=None)
+    sets.has(ONE, ids(1), 1, retains=True)
+    sets.has(TWO, ids(1, 2), 2, retains=True, kept=True)
+    assert ONE not in sets.begin().sets
 
 
 def test_the_clean_up_of_a_create_that_took_over_from_a_retained_set_is_no_deletion_of_the_resource() -> None:
