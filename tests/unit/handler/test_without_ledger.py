@@ -1,0 +1,129 @@
+"""Requests whose ledger is gone: what a Delete's properties declare goes, unless it may be somebody's by now."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from lambda_handler.aws.calls import Refused
+from lambda_handler.cloudformation.answer import Answer
+from lambda_handler.cloudformation.physical_id import failed_id, set_id
+from lambda_handler.cloudformation.properties import Properties
+from lambda_handler.errors import Failure, LedgerGone
+from lambda_handler.evs.rows import Row, Rows, Status
+from lambda_handler.steps.without_ledger import delete_declared, undo_without_ledger
+from lambda_handler.values import VmIds
+from tests.support.room import HERE, START, Room, ids, row
+
+VM_1 = ids(1)
+ONE, TWO = set_id("A", HERE, VM_1), set_id("A", HERE, ids(1, 2))
+
+
+class Gone:
+    """A Delete whose ledger is gone, and what EVS and CloudFormation say."""
+
+    def __init__(self, physical_id: str = ONE, **said: Any) -> None:
+        self.room = room = Room()
+        answers = {"physical_id_of": None, "is_gone": False, "is_rolling_back": False, **said}
+        room.context.stack = cast(Any, SimpleNamespace(**{
+            name: lambda *_, value=value: value for name, value in answers.items()
+        }))  # fmt: skip
+        room.context.request = cast(Any, SimpleNamespace(type="Delete", physical_id=physical_id, logical_id="A"))
+        self.held: dict[str, Row] = {"vm-1": row(1), "vm-2": row(2)}
+        room.listed = lambda _: list(self.held.values())
+        room.answers = self.delete
+
+    def delete(self, _: Any, vm_ids: VmIds) -> Rows:
+        for vm_id in vm_ids:
+            self.held.pop(vm_id, None)
+        return {}
+
+    def answer(self, vm_ids: VmIds = VM_1, policy: Any = "DESTROY") -> Answer:
+        properties = Properties(HERE, vm_ids, removal_policy=policy)
+        return delete_declared(self.room.context, properties, LedgerGone("the table is gone"))
+
+
+def test_what_the_properties_declare_goes_and_nothing_else() -> None:
+    gone = Gone()
+    assert gone.answer() == Answer("SUCCESS", ONE)
+    assert set(gone.held) == {"vm-2"}
+
+
+def test_a_create_that_failed_has_left_nothing() -> None:
+    for properties in (Properties(HERE, ids(1)), Failure("wrong")):
+        gone = Gone(failed_id(1, "r"))
+        answer = delete_declared(gone.room.context, properties, LedgerGone("gone"))
+        assert answer.status == "SUCCESS"
+        assert gone.room.calls == []
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_delete_that_comes_late_or_again_removes_nothing(late: bool) -> None:
+    """By now the VMs may be somebody else's."""
+    gone = Gone(is_gone=not late)
+    if late:
+        gone.room.pass_time(3600.0)
+    assert gone.answer().status == "SUCCESS"
+    assert gone.room.calls == []
+
+
+def test_the_clean_up_of_a_former_set_removes_nothing_that_the_new_one_may_declare() -> None:
+    gone = Gone(physical_id_of=TWO)
+    answer = gone.answer()
+    assert answer.status == "FAILED"
+    assert "may still be declared by the set that replaced it" in answer.reason
+    assert gone.room.calls == []
+
+
+def test_of_an_id_that_no_set_has_it_is_not_known_whose_the_entitlements_are() -> None:
+    gone = Gone("stack-A-1ABCDEF")
+    answer = gone.answer(ids(1, 3))
+    assert answer.status == "FAILED"
+    assert "vm-1" in answer.reason
+    assert gone.room.calls == []
+    gone.held.clear()
+    assert gone.answer(ids(1, 3)).status == "SUCCESS"
+
+
+@pytest.mark.parametrize(("rolling_back", "kept"), [(False, True), (True, False)])
+def test_retain_keeps_what_is_entitled_but_for_a_creation_that_is_rolled_back(rolling_back: bool, kept: bool) -> None:
+    gone = Gone(is_rolling_back=rolling_back)
+    assert gone.answer(policy="RETAIN").status == "SUCCESS"
+    assert ("vm-1" in gone.held) == kept
+
+
+def test_one_that_evs_refuses_to_delete_is_named_and_the_others_go() -> None:
+    gone = Gone(TWO)
+
+    def refuse(operation: Any, vm_ids: VmIds) -> Rows:
+        if "vm-2" in vm_ids:
+            raise Refused("evs:DeleteEntitlement", "ValidationException", "no")
+        return gone.delete(operation, vm_ids)
+
+    gone.room.answers = refuse
+    gone.room.context.answer_by = START + 30.0
+    answer = gone.answer(ids(1, 2))
+    assert answer.status == "FAILED"
+    assert "1 VM still entitled: vm-2" in answer.reason
+    assert set(gone.held) == {"vm-2"}
+
+
+def test_what_this_invocation_made_is_undone_though_the_list_shows_it_late() -> None:
+    gone = Gone()
+    made = gone.held.pop("vm-1")
+    gone.room.listed = lambda now: [
+        *gone.held.values(),
+        *([made] if now > START + 40.0 and not gone.room.calls else []),
+    ]
+    assert undo_without_ledger(gone.room.context, HERE, ids(1)) == ". 1 VM removed again"
+    assert gone.room.deleted() == [ids(1)]
+
+
+def test_what_is_still_creating_is_deleted_once_it_can_be() -> None:
+    gone = Gone()
+    gone.room.listed = lambda now: (
+        [] if gone.room.calls else [row(1, Status.CREATING if now < START + 20.0 else Status.CREATED, START - 1.0)]
+    )
+    assert gone.answer().status == "SUCCESS"
+    ((at, _, _),) = gone.room.calls
+    assert at >= START + 20.0
