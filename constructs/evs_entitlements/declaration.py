@@ -125,7 +125,15 @@ def scopes(construct: IConstruct) -> list[IConstruct]:
 def still_declared(declarations: Iterable[Declaration]) -> list[Declaration]:
     """Return those whose construct, and all around it, are in the tree still: `try_remove_child` takes one out."""
     children: dict[int, set[int]] = {}
+    return [each for each in declarations if _are_children([*each.scopes, cast(IConstruct, each.stack)], children)]
 
+
+def is_in_tree(construct: IConstruct) -> bool:
+    """Tell whether a construct, and all around it up to its stack, are in the tree still."""
+    return _are_children([*scopes(construct), cast(IConstruct, Stack.of(construct))], {})
+
+
+def _are_children(around: list[IConstruct], children: dict[int, set[int]]) -> bool:
     def is_child(child: IConstruct, parent: IConstruct) -> bool:
         # By identity: another construct may have taken the place and the name of one that was removed. The CDK's
         # Python runtime keeps one object for each construct. A parent's children are asked for once.
@@ -133,11 +141,7 @@ def still_declared(declarations: Iterable[Declaration]) -> list[Declaration]:
             children[id(parent)] = {id(each) for each in parent.node.children}
         return id(child) in children[id(parent)]
 
-    def is_there(declaration: Declaration) -> bool:
-        around: list[IConstruct] = [*declaration.scopes, cast(IConstruct, declaration.stack)]
-        return all(is_child(child, parent) for child, parent in pairwise(around))
-
-    return [declaration for declaration in declarations if is_there(declaration)]
+    return all(is_child(child, parent) for child, parent in pairwise(around))
 
 
 def two_values(values: dict[str, str], label: str) -> str:

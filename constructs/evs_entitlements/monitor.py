@@ -4,31 +4,23 @@ Owns the public interface and that a stack has one monitor. The resources are th
 thresholds of alarms those of `monitor_metrics`.
 """
 
-import re
 from typing import Any, cast
 
-from aws_cdk import Annotations, Duration, Stack, Token
+import jsii
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_sns as sns
-from constructs import Construct, IConstruct
+from constructs import Construct, IConstruct, IValidation
 
-from evs_entitlements import monitor_metrics
+from evs_entitlements import monitor_dashboard, monitor_metrics, monitor_topic
+from evs_entitlements.declaration import is_in_tree
 from evs_entitlements.declared_set import DeclaredSet
 from evs_entitlements.metric_methods import MetricMethods
 from evs_entitlements.monitor_metrics import METRICS
 from evs_entitlements.monitor_parts import MONITOR_ID, MonitorParts
-from evs_entitlements.place import Place
+from evs_entitlements.monitor_schedule import count_of, periods_of, schedule_of
 from evs_entitlements.provider import PROVIDER_ID, Provider
-
-#: EVS checks a connector every ten minutes.
-DEFAULT_SCHEDULE_MINUTES = 5
-#: `source` of the monitor's events, and the detail-types that somebody should hear of.
-EVENT_SOURCE = "evs-entitlements"
-TOLD = ("EVS Entitlements At Risk", "EVS Entitlements Removed", "EVS Entitlements Back")
-_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 
 
 class EntitlementMonitor(MetricMethods):
@@ -60,8 +52,8 @@ class EntitlementMonitor(MetricMethods):
         Args:
             scope: the construct that this one is in, within a Stack.
             id: the id in that scope; it has no influence on the template.
-            schedule: when to look. Every five minutes when left out. The alarms' periods follow a `rate`; beside a cron
-                expression they are five minutes.
+            schedule: when to look, once a day at the least. Every five minutes when left out. The alarms' periods are
+                the time from one run to the next: the shortest there is, and the longest for the one on silence.
             topic: told of each alarm and of its end, and in words of what was found: which VMs, since when, how long
                 there is left, which check of the connector fails. The policy of an imported topic has to let
                 CloudWatch and EventBridge publish.
@@ -76,7 +68,7 @@ class EntitlementMonitor(MetricMethods):
         """
         super().__init__(scope, id)
         stack = Stack.of(self)
-        if (other := stack.node.try_find_child(MONITOR_ID)) is not None:
+        if (other := stack.node.try_find_child(MONITOR_ID)) is not None and not _is_left_behind(other):
             first = getattr(other, "declared_at", stack.node.path)
             raise ValueError(
                 f"EntitlementMonitor: got one at {first} and one at {self.node.path}, expected one for each stack: it "
@@ -87,13 +79,16 @@ class EntitlementMonitor(MetricMethods):
         _check_threshold("not_entitled_threshold", not_entitled_threshold)
         self._provider = provider
         self._topic = topic
-        schedule = schedule or events.Schedule.rate(Duration.minutes(DEFAULT_SCHEDULE_MINUTES))
-        self._period = period = _period(schedule)
+        schedule = schedule_of(schedule)
+        periods = periods_of(schedule)
+        self._period = periods.shortest
         self._thresholds = (at_risk_threshold, not_entitled_threshold)
-        self._not_entitled_periods = _periods("not_entitled_for", not_entitled_for, period, 2)
+        self._not_entitled_periods = count_of("not_entitled_for", not_entitled_for, periods.shortest, 2)
+        silent_periods = count_of("silent_for", silent_for, periods.longest, 3)
         self._at_risk: dict[Construct, cloudwatch.Alarm] = {}
         self._not_entitled: dict[Construct, cloudwatch.Alarm] = {}
         self._watched: DeclaredSet | None = None
+        stack.node.try_remove_child(MONITOR_ID)
         self._parts = MonitorParts(
             stack,
             schedule,
@@ -104,15 +99,17 @@ class EntitlementMonitor(MetricMethods):
             sets=lambda: cast(list[IConstruct], [each.resource for each in self._declared()]),
         )
         self._parts.declared_at = self.node.path
+        self._parts.declared_by = self
+        self._parts.node.add_validation(cast(IValidation, _Check(self._parts)))
         #: Alarms when the monitor's runs fail, or when there are none.
         self.silent_alarm = monitor_metrics.silent_alarm(
             self._parts,
             "SilentAlarm",
             # The smallest: one run that found everything out is enough.
-            self._parts.function.metric_errors(period=period, statistic="Minimum"),
-            periods=_periods("silent_for", silent_for, period, 3),
+            self._parts.function.metric_errors(period=periods.longest, statistic="Minimum"),
+            periods=silent_periods,
         )
-        self._tell(self.silent_alarm, also_without_data=True)
+        monitor_topic.tell(self.silent_alarm, topic, also_without_data=True)
         #: The dashboard, where one was asked for.
         self.dashboard = (
             cloudwatch.Dashboard(self._parts, "Dashboard", default_interval=Duration.days(1)) if dashboard else None
@@ -121,7 +118,7 @@ class EntitlementMonitor(MetricMethods):
             self._add(cast(DeclaredSet, declared_set))
         provider.on_change = self._changed
         if topic is not None:
-            self._route(topic)
+            monitor_topic.route(self._parts, topic)
 
     @property
     def alarms(self) -> list[cloudwatch.Alarm]:
@@ -190,39 +187,11 @@ class EntitlementMonitor(MetricMethods):
             self._parts, f"{prefix}NotEntitledAlarm", place, period=self._period, threshold=not_entitled,
             periods=self._not_entitled_periods,
         )  # fmt: skip
-        for alarm in (self._at_risk[declared_set], self._not_entitled[declared_set]):
-            self._tell(alarm)
+        alarms = [self._at_risk[declared_set], self._not_entitled[declared_set]]
+        for alarm in alarms:
+            monitor_topic.tell(alarm, self._topic)
         if self.dashboard is not None:
-            self.dashboard.add_widgets(
-                *_widgets(place, [self._at_risk[declared_set], self._not_entitled[declared_set]])
-            )
-
-    def _tell(self, alarm: cloudwatch.Alarm, *, also_without_data: bool = False) -> None:
-        if self._topic is None:
-            return
-        action = actions.SnsAction(self._topic)
-        alarm.add_alarm_action(action)
-        alarm.add_ok_action(action)
-        if also_without_data:
-            alarm.add_insufficient_data_action(action)
-
-    def _route(self, topic: sns.ITopic) -> None:
-        """Let what a run has found reach the topic in words: an alarm's description can't say what only a run knows."""
-        events.Rule(
-            self._parts,
-            "Found",
-            description="What the monitor of Windows Server entitlements found, for people",
-            event_pattern=events.EventPattern(
-                source=[EVENT_SOURCE], detail_type=list(TOLD), resources=[Stack.of(self).stack_id]
-            ),
-            targets=[targets.SnsTopic(topic, message=events.RuleTargetInput.from_event_path("$.detail.message"))],
-        )
-        if topic.node.default_child is None:
-            Annotations.of(self).add_info_v2(
-                "evs-entitlements:importedTopic",
-                f"topic: {topic.node.path} is not of this app: its policy has to let cloudwatch.amazonaws.com and "
-                "events.amazonaws.com publish",
-            )
+            self.dashboard.add_widgets(monitor_dashboard.row(declared_set, alarms))
 
 
 def _provider(stack: Stack) -> Provider:
@@ -234,39 +203,22 @@ def _provider(stack: Stack) -> Provider:
     )
 
 
-def _widgets(place: Place, alarms: list[cloudwatch.Alarm]) -> list[cloudwatch.IWidget]:
-    shown = {
-        "Entitlements": ("Declared", "Entitled", "Undeclared"),
-        "Not as it should be": ("AtRisk", "NotEntitled", "Missing", "Removed", "Failed"),
-        "Connector reaches vCenter": ("ConnectorReachable",),
-    }
-    where = f"{place.environment_id} / {place.connector_id}"
-    return [
-        cloudwatch.AlarmStatusWidget(title=where, alarms=cast(Any, alarms), width=24, height=2),
-        *(
-            cloudwatch.GraphWidget(
-                title=title, width=8, left=[monitor_metrics.metric(place, name, label=name) for name in names]
-            )
-            for title, names in shown.items()
-        ),
-    ]
+def _is_left_behind(parts: IConstruct) -> bool:
+    """Tell whether the construct that asked for a monitor was removed from the tree since."""
+    return isinstance(parts, MonitorParts) and parts.declared_by is not None and not is_in_tree(parts.declared_by)
 
 
-def _period(schedule: events.Schedule) -> Duration:
-    found = _RATE.fullmatch(schedule.expression_string)
-    if found is None:
-        return Duration.minutes(DEFAULT_SCHEDULE_MINUTES)
-    minutes = int(found[1]) * {"minute": 1, "hour": 60, "day": 1440}[found[2]]
-    return Duration.minutes(minutes)
+@jsii.implements(IValidation)
+class _Check:
+    """Called by the CDK after all aspects, before it writes the template: a monitor goes with its construct."""
 
+    def __init__(self, parts: MonitorParts) -> None:
+        self._parts = parts
 
-def _periods(name: str, wanted: Duration | None, period: Duration, default: int) -> int:
-    if wanted is None:
-        return default
-    seconds, each = wanted.to_seconds(), period.to_seconds()
-    if Token.is_unresolved(seconds) or seconds < each:
-        raise ValueError(f"{name}: got {seconds} seconds, expected a period of the schedule or more ({each:g} seconds)")
-    return -int(-seconds // each)
+    def validate(self) -> list[str]:
+        if _is_left_behind(self._parts):
+            Stack.of(self._parts).node.try_remove_child(MONITOR_ID)
+        return []
 
 
 def _check_threshold(name: str, value: object) -> None:

@@ -63,6 +63,8 @@ class MonitorParts(Construct):
         super().__init__(stack, MONITOR_ID)
         #: Path of the construct that asked for it, for errors.
         self.declared_at = ""
+        #: That construct itself.
+        self.declared_by: Construct | None = None
         self._environment_ids = environment_ids
         # Those of the stack's other function hold for this one, too, but for the concurrency that is reserved for that.
         self._settings = settings = StackSettings.of(stack)

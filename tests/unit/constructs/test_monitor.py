@@ -124,6 +124,21 @@ def test_a_topic_is_told_of_alarms_their_end_and_what_was_found(synth: Synth) ->
     assert rule["Targets"][0]["InputPath"] == "$.detail.message"
 
 
+def test_alarms_may_publish_though_the_rule_gives_the_topic_a_policy(synth: Synth) -> None:
+    topic = sns.Topic(synth.stack, "Topic", master_key=kms.Key(synth.stack, "Key"))
+    synth.declare(synth.stack, "Windows", "vm-101").monitor(topic=topic)
+    (policy,) = of(synth, "AWS::SNS::TopicPolicy", "TopicPolicy").values()
+    (key,) = of(synth, "AWS::KMS::Key", "Key").values()
+    for document, action in ((policy["PolicyDocument"], "sns:Publish"), (key["KeyPolicy"], "kms:GenerateDataKey*")):
+        by_service = {
+            each["Principal"]["Service"]: each for each in document["Statement"] if "Service" in each["Principal"]
+        }
+        assert set(by_service) == {"events.amazonaws.com", "cloudwatch.amazonaws.com"}
+        alarms = by_service["cloudwatch.amazonaws.com"]
+        assert action in alarms["Action"]
+        assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
 def test_without_a_topic_alarms_tell_nobody(synth: Synth) -> None:
     synth.declare(synth.stack, "Windows", "vm-101").monitor()
     assert not any("AlarmActions" in each for each in of(synth, "AWS::CloudWatch::Alarm").values())
@@ -185,6 +200,29 @@ def test_a_set_that_is_removed_takes_its_alarms_along(synth: Synth) -> None:
     assert OTHER not in json.dumps(function)
 
 
+def test_a_set_that_is_removed_leaves_nothing_on_the_dashboard(synth: Synth) -> None:
+    synth.declare(synth.stack, "Windows", "vm-101").monitor(dashboard=True)
+    synth.declare(synth.stack, "Later", "vm-102", connector_id=OTHER)
+    both_rows = json.dumps(synth.template())
+    synth.stack.node.try_remove_child("Later")
+    template = synth.template()
+    assert OTHER in both_rows
+    # A reference to an alarm that is gone would fail the deployment.
+    assert OTHER.removeprefix("cnctr-") not in json.dumps(template)
+    assert ENVIRONMENT in json.dumps(of(synth, "AWS::CloudWatch::Dashboard"))
+
+
+def test_a_monitor_whose_construct_is_removed_goes_and_another_may_come(synth: Synth) -> None:
+    synth.declare(synth.stack, "Windows", "vm-101")
+    EntitlementMonitor(synth.stack, "Watch")
+    synth.stack.node.try_remove_child("Watch")
+    again = EntitlementMonitor(Construct(synth.stack, "Scope"), "Watch")
+    assert len(of(synth, "AWS::CloudWatch::Alarm")) == len(again.alarms) == 3
+    synth.stack.node.try_remove_child("Scope")
+    assert not [name for name in synth.template()["Resources"] if name.startswith(PREFIX)]
+    assert synth.entitlements()
+
+
 def test_where_nothing_is_declared_any_more_there_is_no_monitor(synth: Synth) -> None:
     scope = Construct(synth.stack, "Scope")
     synth.declare(scope, "Windows", "vm-101").monitor()
@@ -227,7 +265,9 @@ def test_metrics_by_cdks_conventions(synth: Synth, method: str) -> None:
     [
         (events.Schedule.rate(Duration.minutes(1)), 60),
         (events.Schedule.rate(Duration.hours(1)), 3600),
-        (events.Schedule.expression("cron(0/10 * * * ? *)"), 300),
+        (events.Schedule.expression("cron(0/10 * * * ? *)"), 600),
+        (events.Schedule.cron(minute="30"), 3600),
+        (events.Schedule.expression("cron(0 */1 ? * MON-FRI *)"), 3600),
     ],
 )
 def test_alarms_follow_the_schedule(synth: Synth, schedule: events.Schedule, period: int) -> None:
@@ -237,6 +277,23 @@ def test_alarms_follow_the_schedule(synth: Synth, schedule: events.Schedule, per
     assert alarm(synth, "AtRisk")["Period"] == period
     assert alarm(synth, "NotEntitled")["EvaluationPeriods"] == 3 * 3600 // period
     assert alarm(synth, "SilentAlarm")["EvaluationPeriods"] == 2 * 3600 // period
+
+
+def test_runs_that_are_not_evenly_spaced_are_missed_after_the_longest_gap_and_counted_by_the_shortest(
+    synth: Synth,
+) -> None:
+    synth.declare(synth.stack, "Windows", "vm-101").monitor(
+        schedule=events.Schedule.expression("cron(0/5 8-17 * * ? *)")
+    )
+    assert alarm(synth, "AtRisk")["Period"] == alarm(synth, "NotEntitled")["Period"] == 300
+    # From 17:55 to 8:00 there are no runs: no reason to tell anybody each evening that there are none.
+    assert alarm(synth, "SilentAlarm")["Period"] == (14 * 60 + 5) * 60
+
+
+def test_a_schedule_that_is_known_only_at_deployment_counts_as_five_minutes(synth: Synth) -> None:
+    expression = CfnParameter(synth.stack, "Schedule").value_as_string
+    synth.declare(synth.stack, "Windows", "vm-101").monitor(schedule=events.Schedule.expression(expression))
+    assert alarm(synth, "SilentAlarm")["Period"] == 300
 
 
 def test_thresholds(synth: Synth) -> None:
@@ -251,6 +308,13 @@ def test_thresholds(synth: Synth) -> None:
         ({"not_entitled_threshold": True}, "not_entitled_threshold: got True"),
         ({"silent_for": Duration.minutes(1)}, "silent_for: got 60 seconds, expected a period of the schedule or more"),
         ({"not_entitled_for": Duration.minutes(0)}, "not_entitled_for: got 0 seconds"),
+        # CloudFormation would find these out during the deployment.
+        ({"not_entitled_for": Duration.hours(25)}, "not_entitled_for: got 90000 seconds, expected 86400 at the most"),
+        (
+            {"silent_for": Duration.days(8), "schedule": events.Schedule.rate(Duration.hours(6))},
+            "silent_for: got 691200 seconds, expected 604800 at the most",
+        ),
+        ({"schedule": events.Schedule.rate(Duration.days(2))}, r"schedule: got rate\(2 days\), expected a run"),
     ],
 )
 def test_wrong_values_are_named(synth: Synth, wrong: dict[str, Any], words: str) -> None:
