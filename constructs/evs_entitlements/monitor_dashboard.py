@@ -29,7 +29,7 @@ def row(declared_set: DeclaredSet, alarms: list[cloudwatch.Alarm]) -> cloudwatch
     ]
     where = f"{place.environment_id} / {place.connector_id}"
     status = cloudwatch.AlarmStatusWidget(title=where, alarms=cast(Any, alarms), width=24, height=2)
-    shown = cloudwatch.Column(status, cloudwatch.Row(*graphs))
+    shown = cloudwatch.Column(status, cast(Any, cloudwatch.Row(*graphs)))
     return cast(cloudwatch.IWidget, _WhileDeclared(declared_set, shown))
 
 
@@ -64,4 +64,4 @@ class _WhileDeclared:
         self._shown.position(x, y)
 
     def to_json(self) -> list[Any]:
-        return cast(list[Any], self._shown.to_json()) if self._declared_set.is_declared else []
+        return self._shown.to_json() if self._declared_set.is_declared else []

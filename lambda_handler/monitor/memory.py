@@ -26,6 +26,8 @@ FORM = READABLE_BY = 1
 #: Events that are kept until they can be sent, and how often each is tried. The oldest goes first: a day's worth.
 MOST_EVENTS = 40
 MOST_TRIES = 288
+#: Most bytes of an item's body: DynamoDB takes items of 400 KB.
+MOST_BYTES = 350_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,11 @@ class Memory:
     def posting(self, events: tuple[Event, ...]) -> "Memory":
         """Add events to what is to be sent, and count one more try for each; what was tried too often goes."""
         waiting = [replace(event, tries=event.tries + 1) for event in (*self.outbox, *events)]
-        return replace(self, outbox=tuple(event for event in waiting if event.tries <= MOST_TRIES)[-MOST_EVENTS:])
+        kept = tuple(event for event in waiting if event.tries <= MOST_TRIES)[-MOST_EVENTS:]
+        while len(kept) > 1 and len(packed(replace(self, outbox=kept))) > MOST_BYTES:
+            # What could not be written down would keep all that follows from being sent.
+            kept = kept[1:]
+        return replace(self, outbox=kept)
 
 
 class Conflict(Exception):

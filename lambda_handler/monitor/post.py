@@ -6,9 +6,10 @@ An entry takes at most 256 KB (EventBridge quotas); `words` keeps to that.
 import json
 from typing import Any
 
-from ..aws.calls import Throttled, call
+from ..aws.calls import AwsError, Refused, Throttled, call
 from ..aws.clients import Clients
 from ..aws.retries import Retries
+from ..errors import Failure
 from .memory import Event
 from .words import SOURCE
 
@@ -20,13 +21,17 @@ class Post:
         self._clients = clients
         self._retries = retries
         self._made: Any = None
+        #: What kept the last event from being sent, where that concerns all events. One run asks no more then.
+        self._down: AwsError | Failure | None = None
 
     def send(self, event: Event, stack_id: str, until: float) -> None:
         """Send one event.
 
         Raises:
-            AwsError, Failure: EventBridge did not take it until `until` (epoch seconds).
+            AwsError, Failure: EventBridge did not take it until `until` (epoch seconds), or took none before.
         """
+        if self._down is not None:
+            raise self._down
         if self._made is None:
             self._made = self._clients.make("events")
         client = self._made
@@ -43,4 +48,12 @@ class Post:
                 said: dict[str, Any] = next(iter(answer.get("Entries") or ()), {})
                 raise Throttled("events:PutEvents", said.get("ErrorCode", "Unknown"), said.get("ErrorMessage", ""))
 
-        self._retries.through(put, until)
+        try:
+            self._retries.through(put, until)
+        except Refused:
+            # It says something of this event alone.
+            raise
+        except (AwsError, Failure) as error:
+            # To wait for each event in turn would take the time in which other places are looked at.
+            self._down = error
+            raise

@@ -20,14 +20,16 @@ from ..clock import Clock, LambdaContext
 from ..cloudformation.log import set_up
 from ..errors import Failure, HandOver
 from ..evs.api import Evs
+from ..ledger.state import State
 from ..ledger.table import LedgerTable
 from ..log import logger
 from ..pace import Pace
 from ..platform import InvocationClients, Platform
-from ..values import Connector
+from ..text import count
+from ..values import Connector, VmIds
 from . import words
 from .changes import Change, changes, remembered, standings
-from .declared import both, expected, places
+from .declared import Expected, both, expected, places
 from .look import Looks, judged
 from .memory import Conflict, Event, Memory, MemoryTable
 from .metrics import is_reachable, metric_line
@@ -98,15 +100,30 @@ class _Run:
         self._failed.append(what)
 
     def _look(self, place: Connector) -> None:
-        before = expected(self._ledger.state, place)
+        before = self._expected(place)
         rows = self._looks.rows(place, before, self._until)
-        after = expected(self._ledger.load(self._until), place)
-        assessment, at = judged(rows, both(before, after)), self._clock.now()
+        self._ledger.load(self._until)
+        found, at = both(before, self._expected(place)), self._clock.now()
+        assessment = judged(rows, found)
         health, is_listed = self._connector(place)
         reachable = False if health is None and is_listed else is_reachable(health)
         self._out.write(metric_line(at, place, assessment, reachable, self._stack_id) + "\n")
         self._out.flush()
-        self._tell(place, assessment, health, is_listed, at)
+        self._tell(place, assessment, found.moving, health, is_listed, at)
+
+    def _expected(self, place: Connector) -> Expected:
+        """Return what the ledger expects.
+
+        Raises:
+            Failure: the ledger was lost: it is as if it had never been written, though VMs were declared before.
+        """
+        state = self._ledger.state
+        if state == State() and (lost := len(self._memories.load(place, self._until).seen)):
+            raise Failure(
+                f"the ledger is empty, though {count(lost)} were declared before. Restore its table, or deploy the "
+                "stack with a changed list of VMs, which writes it anew"
+            )
+        return expected(state, place, self._clock.now())
 
     def _connector(self, place: Connector) -> tuple[Health | None, bool]:
         try:
@@ -117,7 +134,7 @@ class _Run:
             return None, False
 
     def _tell(
-        self, place: Connector, assessment: Assessment, health: Health | None, is_listed: bool, at: float
+        self, place: Connector, assessment: Assessment, moving: VmIds, health: Health | None, is_listed: bool, at: float
     ) -> None:
         connector = words.connector_words(place, health, is_listed=is_listed)
         if health is None or health.problems:
@@ -125,8 +142,9 @@ class _Run:
         memory = self._memories.load(place, self._until)
         now = standings(assessment)
         changed = changes(None if memory.is_new else memory.seen, now)
-        seen = remembered(memory.seen, now, assessment.declared, at)
-        for line in words.how_it_is(assessment, seen, health, at):
+        seen = remembered(memory.seen, now, assessment.declared | moving, at)
+        shown = {vm_id: one for vm_id, one in seen.items() if vm_id in assessment.declared}
+        for line in words.how_it_is(assessment, shown, health, at):
             logger.warning("%s: %s", place, line)
         events = tuple(
             self._event(place, change, vm_ids, assessment, health, connector, at) for change, vm_ids in changed.items()

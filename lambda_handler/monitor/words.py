@@ -4,6 +4,7 @@ Owns the sentences and the details of events. A name or an error of EVS is data:
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +21,10 @@ from .memory import Event
 #: `source` of all events, and their detail-types. A contract: rules of others stand on them.
 SOURCE = "evs-entitlements"
 DETAIL_TYPES = {change: f"EVS Entitlements {change.value}" for change in Change}
-#: Most VM ids in an event (12 bytes each, of 256 KB), and most VMs that are told with name and error.
+#: Most VM ids in an event, and most VMs that are told with name and error.
 MOST_IDS, MOST_NAMED = 10_000, 100
+#: Most bytes of an event's detail: EventBridge takes entries of 256 KB.
+MOST_BYTES = 240_000
 #: The first things to look at when a connector has lost its vCenter.
 LOOK_AT = (
     "Look at: 1. the vCenter password in the connector's secret: was it changed in vCenter alone? "
@@ -158,7 +161,19 @@ def event(
         },
         "message": clipped(told, 2000),
     }
-    return Event(DETAIL_TYPES[change], detail)
+    return Event(DETAIL_TYPES[change], _fitted(detail))
+
+
+def _fitted(detail: dict[str, Any]) -> dict[str, Any]:
+    """Name fewer VMs, until EventBridge takes the event: names may take six bytes a character, ids a hundred digits."""
+    for name in ("vms", "vmIds"):
+        while detail[name] and _size(detail) > MOST_BYTES:
+            detail = {**detail, name: detail[name][: len(detail[name]) // 2]}
+    return detail
+
+
+def _size(detail: dict[str, Any]) -> int:
+    return len(json.dumps(detail, separators=(",", ":")))
 
 
 def until_removal(change: Change, health: Health | None, since: float) -> datetime | None:

@@ -98,7 +98,7 @@ def test_ten_thousand_rows_of_many_pages(world: MonitorWorld) -> None:
 
 def test_what_an_operation_is_about_to_entitle_or_remove_is_nobodys_alarm(world: MonitorWorld) -> None:
     world.declare("vm-3", "vm-4", "vm-5", live=False, name="next")
-    call = Call("DeleteEntitlement", HERE, frozenset({"vm-8"}), START, START + 52, START + 120, "someone")
+    call = Call("DeleteEntitlement", HERE, frozenset({"vm-8"}), START, START + 280, START + 345, "someone")
     world.keep(replace(world.state, calls={"c": call}))
     world.rows[HERE] += [row("vm-4", "CREATING"), row("vm-8")]
     assert numbers(world.run()[0]) == [3, 3, 0, 0, 0, 0, 0, 1]
@@ -136,6 +136,65 @@ def test_before_anything_is_declared_and_after_all_is_gone_there_are_zeros(world
     world.ledger.empty()
     world.rows[HERE] = []
     assert numbers(world.run()[0]) == [0, 0, 0, 0, 0, 0, 0, 1]
+
+
+def created(taken: bool = True) -> Call:
+    return Call("CreateEntitlement", HERE, frozenset({"vm-3"}), START, START + 52, START + 310, "someone", taken=taken)
+
+
+def test_what_was_entitled_just_now_and_is_not_listed_yet_is_not_missing(world: MonitorWorld) -> None:
+    world.keep(replace(world.state, calls={"c": created()}))
+    world.rows[HERE] = [row("vm-1"), row("vm-2")]
+    assert world.run()[0]["Missing"] == 0
+    assert world.sent == []
+    # The list has to show it by now.
+    assert world.run()[0]["Missing"] == 1
+    assert kinds(world) == ["Removed"]
+
+
+def test_what_is_created_anew_is_told_as_back(world: MonitorWorld) -> None:
+    world.run()
+    world.rows[HERE] = [row("vm-1"), row("vm-2")]
+    world.run()
+    world.keep(replace(world.state, calls={"c": replace(created(), until=world.at + 360)}))
+    world.run()
+    world.rows[HERE] = [row("vm-1"), row("vm-2"), row("vm-3")]
+    world.run()
+    assert kinds(world) == ["Removed", "Back"]
+
+
+def test_a_call_that_is_long_over_hides_nothing(world: MonitorWorld) -> None:
+    call = Call("DeleteEntitlement", HERE, frozenset({"vm-8"}), START, START + 52, START + 120, "someone", taken=True)
+    world.keep(replace(world.state, calls={"c": call}))
+    world.rows[HERE].append(row("vm-8"))
+    assert world.run()[0]["Undeclared"] == 1
+
+
+@pytest.mark.parametrize("retained", [True, False])
+def test_what_was_retained_is_declared_no_more(world: MonitorWorld, retained: bool) -> None:
+    sets = dict(world.state.sets)
+    name = f"{HERE}/set"
+    world.declare("vm-4", name="next")
+    kept = replace(sets[name], kept=True, retained=retained)
+    world.keep(world.state.declare(name, kept))
+    world.rows[HERE] = [row("vm-1"), row("vm-4")]
+    assert numbers(world.run()[0]) == [1, 1, 0, 0, 0, 0, 1, 1]
+    assert world.sent == []
+
+
+@pytest.mark.parametrize("lost", ["emptied", "replaced while the list is read"])
+def test_a_ledger_that_was_lost_is_not_taken_for_nothing_declared(world: MonitorWorld, lost: str) -> None:
+    world.run()
+    before = world.memory.backup()
+    if lost == "emptied":
+        world.ledger.empty()
+    else:
+        world.trouble["ListVmEntitlements"] = world.ledger.empty
+    with pytest.raises(NotFoundOut, match=r"the ledger.*(is empty, though 3 VMs were declared|it was there before)"):
+        world.run()
+    # A zero would end the alarms, and forget what was seen.
+    assert world.lines == []
+    assert world.memory.backup() == before
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -249,6 +308,20 @@ def test_events_keep_to_their_schema(world: MonitorWorld) -> None:
         jsonschema.validate(entry["Detail"], schema)
 
 
+@pytest.mark.parametrize("digits", [6, 100])
+def test_an_event_fits_whatever_vms_are_called(world: MonitorWorld, digits: int) -> None:
+    vm_ids = [f"vm-{10 ** (digits - 1) + number}" for number in range(10_000)]
+    world.declare(*vm_ids)
+    why = {"errorCode": "X", "errorMessage": "理由" * 100}
+    world.rows[HERE] = [row(vm_id, "CREATE_FAILED", errorDetail=why, vmName="仮想" * 40) for vm_id in vm_ids]
+    # The world takes no entry of more than 256 KB.
+    world.run()
+    detail = world.sent[0]["Detail"]
+    assert detail["vmCount"] == 10_000
+    assert len(detail["vmIds"]) == (10_000 if digits == 6 else 1_250)
+    jsonschema.validate(detail, json.loads(SCHEMA.read_text()))
+
+
 # --- trouble ---------------------------------------------------------------------------------------------------------
 
 
@@ -343,6 +416,44 @@ def test_an_entry_that_eventbridge_refuses_is_tried_again(world: MonitorWorld, m
     monkeypatch.setattr(world, "_put_events", once)
     world.run()
     assert kinds(world) == ["At Risk"]
+
+
+def test_events_of_ten_thousand_vms_that_cannot_be_sent_fit_into_what_is_remembered(world: MonitorWorld) -> None:
+    vm_ids = [f"vm-{number}" for number in range(100_000, 110_000)]
+    world.declare(*vm_ids)
+    world.rows[HERE] = [row(vm_id, "AT_RISK") for vm_id in vm_ids]
+    world.trouble["PutEvents"] = refuses("AccessDeniedException")
+    for number in range(30):
+        with pytest.raises(NotFoundOut, match="could not be sent"):
+            world.run()
+        assert len(world.memory.backup()[str(HERE)]["Body"]["B"]) < 400_000
+        (world.unreachable if number % 2 else lambda _: world.healed())(world.at)
+    del world.trouble["PutEvents"]
+    world.run()
+    # The newest, in their order.
+    assert kinds(world)[-2:] == ["Back", "At Risk"]
+    assert len(world.sent) >= 5
+
+
+def test_events_that_hang_do_not_take_the_time_of_other_places(world: MonitorWorld) -> None:
+    world.run()
+    world.declare("vm-9", place=THERE)
+    world.rows[THERE] = [row("vm-9")]
+    world.unreachable(world.at)
+
+    def hang() -> None:
+        world.at += 13.0
+        refuses("InternalFailure", 500)()
+
+    world.trouble["PutEvents"] = hang
+    for _ in range(20):
+        before = world.at
+        with pytest.raises(NotFoundOut, match="could not be sent"):
+            world.run(after=0.0)
+        assert len(world.lines) == 2
+        # Trouble is ridden out for 40 s, once.
+        assert world.at - before < 70
+        (world.healed if world.rows[HERE][0]["status"] == "AT_RISK" else lambda: world.unreachable(world.at))()
 
 
 def test_nothing_is_sent_that_could_not_be_written_down(world: MonitorWorld) -> None:
