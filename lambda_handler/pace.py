@@ -45,6 +45,8 @@ class Pace:
     denied_for: float = 75.0
     #: A call that keeps failing is tried again for so long, and at this pace at the slowest.
     trouble_for: float = 300.0
+    #: ... and the ledger, however late it is: without it an answer contradicts what was answered before.
+    ledger_for: float = 2.0
     slowest_retry: float = 15.0
     #: A question to CloudFormation is tried again for so long.
     stack_for: float = 90.0

@@ -76,12 +76,12 @@ class Fence:
             LedgerGone, LedgerFailure: it can't be read until `until` (epoch seconds).
         """
         self._view = None
-        return self._table.load(until)
+        return self._table.load(self._until(until))
 
     def admit(self, change: Change, until: float) -> None:
         """Write the first change of the request, which takes the fence."""
         self._view = None
-        self._table.change(change, until)
+        self._table.change(change, self._until(until))
         self.is_admitted = True
 
     def write(self, change: Change | None = None) -> None:
@@ -100,7 +100,7 @@ class Fence:
 
         self._view = None
         # The answer must still be sent after the last write, so that may take until then.
-        self._table.change(fenced, self._answer_by)
+        self._table.change(fenced, self._until(self._answer_by))
         self._learnt.clear()
 
     def reload(self) -> None:
@@ -110,7 +110,11 @@ class Fence:
             Overtaken, Restart, LedgerFailure: as in `write`.
         """
         self._view = None
-        self._check(self._table.load(self._answer_by))
+        self._check(self._table.load(self._until(self._answer_by)))
+
+    def _until(self, until: float) -> float:
+        """Return until when the ledger is tried: at least for some seconds, however late it is."""
+        return max(until, self._clock.now() + self._pace.ledger_for)
 
     def _check(self, state: State) -> None:
         record = state.requests.get(self._key)

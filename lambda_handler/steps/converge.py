@@ -59,8 +59,9 @@ class Convergence:
     def _attempt(self) -> Answer:
         context, fence = self._context, self._fence
         try:
-            self._sets.find_out_retained(fence.load(context.until))
-            fence.admit(self._sets.begin, context.until)
+            # Not the end of the phase: what an invocation before has left may have to be undone yet.
+            self._sets.find_out_retained(fence.load(context.answer_by))
+            fence.admit(self._sets.begin, context.answer_by)
         except LedgerGone as gone:
             if self._request.type == "Delete":
                 raise

@@ -181,3 +181,36 @@ def test_an_environment_that_goes_while_it_is_being_emptied(make_world: Make) ->
     world.after(100.0, gone)
     stack.delete()
     assert stack.status == "DELETE_COMPLETE"
+
+
+@pytest.mark.parametrize("operation", ["GetItem", "PutItem"])
+@pytest.mark.parametrize("shift", range(-20, 4, 2))
+def test_the_ledger_throttles_once_when_the_time_to_create_is_up(make_world: Make, operation: str, shift: int) -> None:
+    """An invocation that begins just then still has all the time that is kept for the undo."""
+    world = make_world(creation_takes=10_000.0, function_timeout=30.0)
+    stack = world.new_stack()
+    request = stack.issue("Create", ["vm-1"])
+    # The answer is due 30 s before CloudFormation gives up; 300 s of the time before that are kept for the undo.
+    for after in (0.0, 0.5, 1.0, 1.5):
+        world.after(3270.0 + shift + after, world.trouble.plan, operation, throttled())
+    answer = stack.answer(request)
+    assert answer["Status"] == "FAILED"
+    assert "still CREATING" in answer["Reason"]
+    world.trouble.planned.clear()
+    stack.ask("Delete", ["vm-1"], answer["PhysicalResourceId"])
+
+
+@pytest.mark.parametrize("throttles", [1, 3])
+def test_an_event_that_comes_again_late_is_answered_as_before_though_the_ledger_throttles(
+    world: Scene, throttles: int
+) -> None:
+    stack = world.new_stack()
+    request = stack.issue("Create", ["vm-1"], delivered=[0.0, 360.0], ServiceTimeout="300")
+    assert stack.answer(request)["Status"] == "SUCCESS"
+    world.after(
+        350.0 - request.answered_at + request.issued_at, world.trouble.plan, "GetItem", *[throttled()] * throttles
+    )
+    # Another answer than the first would be a violation.
+    world.run_for(400)
+    assert request.invocations == 2
+    stack.delete()
