@@ -211,7 +211,7 @@ class Invocation:
             called_for_all=convergence is not None and convergence.has_called_for_all(),
             refused_since=steps.carried.refused_since,
             list_refused_since=steps.carried.list_refused_since,
-            not_found_since=steps.listing.not_found_since,
+            not_found=steps.listing.not_found,
             look=steps.listing.partial,
             connector_asked=steps.carried.connector_asked,
             connector_wrong=steps.carried.connector_wrong,

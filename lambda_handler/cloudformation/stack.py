@@ -147,28 +147,37 @@ class Stack:
     def has_ignored(self, physical_id: str, moment: float, now: float) -> bool:
         """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
 
-        S3 takes an answer that CloudFormation no longer waits for, of a Create that it cancelled: no event names its
-        id. Not certain: the events may no longer reach back so far, there are too many of them, or CloudFormation can't
-        be asked.
+        Not certain: as in `find_out_ignored`, or CloudFormation can't be asked.
 
         Args:
             physical_id: what was answered.
             moment: when it was declared at the earliest, in epoch seconds.
             now: the present, in epoch seconds.
         """
-        if now - moment > self._pace.stack_history:
-            return False
         try:
-            for event in self._events(self._stack_id):
-                if event.get("PhysicalResourceId") == physical_id:
-                    # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
-                    status = str(event.get("ResourceStatus", ""))
-                    return status.startswith("DELETE_") and status != "DELETE_SKIPPED"
-                if _epoch(event.get("Timestamp")) < moment - SKEW:
-                    break
+            return self.find_out_ignored(physical_id, moment, now)
         except (AwsError, Failure) as error:
             logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
             return False
+
+    def find_out_ignored(self, physical_id: str, moment: float, now: float) -> bool:
+        """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
+
+        S3 takes an answer that CloudFormation no longer waits for, of a Create that it cancelled: no event names its
+        id. Not certain: the events may no longer reach back so far.
+
+        Raises:
+            AwsError, Failure: CloudFormation can't be asked, or there are too many events.
+        """
+        if now - moment > self._pace.stack_history:
+            return False
+        for event in self._events(self._stack_id):
+            if event.get("PhysicalResourceId") == physical_id:
+                # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
+                status = str(event.get("ResourceStatus", ""))
+                return status.startswith("DELETE_") and status != "DELETE_SKIPPED"
+            if _epoch(event.get("Timestamp")) < moment - SKEW:
+                break
         return True
 
     def _events(self, stack_id: str) -> Iterator[dict[str, Any]]:

@@ -50,12 +50,13 @@ def _without_creations(state: State, deletion: Call) -> State:
 
 
 def _without_deletions(state: State, connector: Connector, created: Mapping[str, float]) -> State:
-    """Forget deletions that EVS took before a creation: VM -> when the creation left, in epoch seconds."""
+    """Forget deletions that EVS took, or that could land, before a creation: VM -> when that left, in epoch seconds."""
 
     def rest(_: str, call: Call) -> Call:
-        if not call.taken or not is_at(call, connector, "DeleteEntitlement"):
+        if not is_at(call, connector, "DeleteEntitlement"):
             return call
-        return call.without(frozenset(vm_id for vm_id in call.vm_ids if created.get(vm_id, 0.0) >= call.left_at))
+        over = call.left_at if call.taken else call.lands_by
+        return call.without(frozenset(vm_id for vm_id in call.vm_ids if created.get(vm_id, 0.0) >= over))
 
     return state.map_calls(rest)
 
@@ -123,16 +124,18 @@ def forget(state: State, connector: Connector, vm_ids: VmIds, looked_at: float, 
 def pruned(state: State, now: float) -> State:
     """Drop calls that nobody has to know of any more.
 
-    A deletion that can take no effect any more is one. A creation whose outcome is not known is kept until a look
-    has shown it, however long that takes; only VMs that are ours anyway leave it.
+    A deletion that can take no effect any more is one, unless nobody knows its outcome and the VM still counts as ours:
+    an entitlement that began since is somebody else's. A creation whose outcome is not known is kept until a look has
+    shown it, however long that takes; only VMs that are ours anyway leave it.
     """
 
     def rest(_: str, call: Call) -> Call:
         if call.until > now:
             return call
+        owned = state.holding(call.connector).owned
         if call.operation == "DeleteEntitlement":
-            return replace(call, vm_ids=NO_VMS)
-        return call.without(state.holding(call.connector).owned)
+            return replace(call, vm_ids=NO_VMS) if call.taken else call.without(call.vm_ids - owned)
+        return call.without(owned)
 
     return state.map_calls(rest)
 

@@ -34,7 +34,7 @@ def expected(state: State, connector: Connector, now: float) -> Expected:
             EVS any more once the list has to show what it did.
     """
     sets = [one for one in state.sets.values() if one.connector == connector]
-    declared = NO_VMS.union(*(one.vm_ids for one in sets if one.live and not one.kept))
+    declared = state.followed(connector)
     pending = NO_VMS.union(*(one.vm_ids for one in sets if not one.live))
     calls = [call for call in state.calls.values() if call.connector == connector and call.until > now]
     # Of what is created anew, or was answered at once, the list may lag behind the answer to CloudFormation.

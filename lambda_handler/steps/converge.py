@@ -190,8 +190,12 @@ class Convergence:
     def give_up(self, reason: str) -> Answer | None:
         """Fail as things stand; None where the ledger says that this is not to be, or has an answer already."""
         self._context.clock.close()
+        answer = self.failed(f"{reason}. Not undone, left to the next request")
+        if not self._fence.is_admitted:
+            # The ledger was out of reach: it has nothing to say of this request, nor has it taken the fence.
+            return answer
         try:
-            return self._conclude(self.failed(f"{reason}. Not undone, left to the next request"))
+            return self._conclude(answer)
         except (Interruption, Restart) as other:
             logger.warning("not given up: %s", other)
             return None

@@ -228,20 +228,16 @@ class DeclaredSets:
             for physical_id, other in state.sets.items()
             if other.live and other.connector == self.connector and self._is_retained(physical_id, other)
         }
+        # What another resource declares as well is not this one's to take over: the other may be rolled back, too.
+        vm_ids -= state.followed(self.connector)
         for physical_id, other in retained.items():
             if physical_id != self.set_id:
                 rest = replace(other, vm_ids=other.vm_ids - vm_ids)
                 state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
-        followed = (
-            other.vm_ids
-            for other in state.sets.values()
-            if other.live and not other.kept and other.connector == self.connector
-        )
-        taken = vm_ids.intersection(
-            state.owned(self.connector), NO_VMS.union(*(other.vm_ids for other in retained.values()))
-        ).difference(*followed)
+        taken = vm_ids & state.owned(self.connector) & NO_VMS.union(*(other.vm_ids for other in retained.values()))
         state = state.hold(self.connector, state.holding(self.connector).mark(taken, adoption))
-        return state.declare(self.set_id, replace(known, vm_ids=vm_ids, live=True, kept=False, retained=False))
+        now_live = replace(known, vm_ids=self.declared.vm_ids, live=True, kept=False, retained=False)
+        return state.declare(self.set_id, now_live)
 
     def _is_retained(self, physical_id: str, other: DeclaredSet) -> bool:
         """Tell whether a set was retained: of one that has come to count as kept since, nobody knows yet."""

@@ -67,8 +67,10 @@ class FormerSets(DeclaredSets):
         state = context.fence.state
         established = NO_VMS
         if request.type == "Update":
-            own = state.sets_of(request.logical_id, live=True).values()
-            established = NO_VMS.union(*(one.vm_ids for one in own if not one.kept and one.connector == self.connector))
+            # Only of the set that CloudFormation names: of another one it may never have heard.
+            own = state.sets.get(request.physical_id)
+            if own is not None and own.live and not own.kept and own.connector == self.connector:
+                established = own.vm_ids
         elif request.type == "Delete" and context.fence.record.found is not None and not self._retains:
             established = self.declared.vm_ids
         mine = established if request.type == "Delete" else established | self.declared.vm_ids
@@ -100,14 +102,14 @@ class FormerSets(DeclaredSets):
         self._kept |= gone
         if not gone:
             return
-        if request.type == "Delete" and not self._has_completed():
-            # What the deleted set has declared of it was never this resource's for good.
+        if established and not self._has_completed():
+            # What the resource's set has declared of it was never this resource's for good.
             established = NO_VMS
         logger.warning("the stack does not have the resource of %s any more", ", ".join(sorted(gone)))
         context.fence.write(taken_over)
 
     def _has_completed(self) -> bool:
-        """Tell whether the operation that declared the set which is deleted has come to a good end."""
+        """Tell whether the operation that declared the set which CloudFormation names has come to a good end."""
         found_at = self._context.fence.record.found_at
         return not found_at or self._context.stack.completed_since(found_at, self._context.clock.now())
 
@@ -173,6 +175,12 @@ class FormerSets(DeclaredSets):
                 }
             if abandoned:
                 abandoned.discard(context.stack.physical_id_of(request.logical_id) or "")
+            if failed is None:
+                # The Create may never have begun, so that nothing tells yet that a set from before it was retained.
+                now = context.clock.now()
+                abandoned = {
+                    key for key in abandoned if context.stack.find_out_ignored(key, live[key].declared_at, now)
+                }
         if abandoned:
             context.fence.write(lambda state: state.drop(abandoned))
 

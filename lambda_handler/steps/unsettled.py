@@ -83,6 +83,16 @@ def called_since(state: State, connector: Connector, moment: float) -> VmIds:
     return NO_VMS.union(*(call.vm_ids for call in calls if call.left_at > moment))
 
 
+def called_by_others(state: State, connector: Connector, invocation: str, moment: float) -> VmIds:
+    """Return the VMs of CreateEntitlement calls without an answer that another invocation made after a moment.
+
+    It may be alive, and is about to say that EVS has refused the VM. What is ours anyway is left out.
+    """
+    calls = state.calls_at(connector, "CreateEntitlement")
+    called = (one.vm_ids for one in calls if not one.taken and one.invocation != invocation and one.left_at > moment)
+    return NO_VMS.union(*called) - state.owned(connector)
+
+
 def awaited_until(calls: Iterable[Call], others_for: float) -> float:
     """Return until when a VM that calls of ours concern is awaited before it is called for again, in epoch seconds.
 
@@ -109,6 +119,19 @@ def asked_at(state: State, connector: Connector) -> dict[str, float]:
     asked: dict[str, float] = {}
     for call in state.calls_at(connector, "DeleteEntitlement"):
         if call.taken:
+            for vm_id in call.vm_ids:
+                asked[vm_id] = max(asked.get(vm_id, 0.0), call.left_at)
+    return asked
+
+
+def last_asked_at(state: State, connector: Connector, now: float) -> dict[str, float]:
+    """Return the VMs whose deletion EVS has taken, or may have, and when the newest such call left, in epoch seconds.
+
+    A deletion without an answer counts once it can land no more.
+    """
+    asked = asked_at(state, connector)
+    for call in state.calls_at(connector, "DeleteEntitlement"):
+        if not call.taken and call.lands_by <= now:
             for vm_id in call.vm_ids:
                 asked[vm_id] = max(asked.get(vm_id, 0.0), call.left_at)
     return asked
