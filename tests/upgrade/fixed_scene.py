@@ -20,6 +20,8 @@ HERE: Where = (ENVIRONMENT, CONNECTOR)
 THERE: Where = (ENVIRONMENT, OTHER_CONNECTOR)
 #: The VM that was entitled before the stack was there; the stack has adopted it.
 ADOPTED = "vm-103"
+#: A set whose id tells each order of VM ids from any other.
+GOLDEN = ("vm-0103", "vm-1000", "vm-11", "vm-103", "vm-12", "vm-9")
 #: What the update that is killed declares.
 CHANGED = ("vm-101", "vm-103", "vm-104")
 

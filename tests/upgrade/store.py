@@ -18,6 +18,8 @@ from typing import Any
 
 from evs_entitlements import third_party
 from evs_entitlements.lambda_code import stage_code
+from lambda_handler.cloudformation.physical_id import set_id
+from lambda_handler.values import Connector
 from testing.cdk import PROJECT
 from tests.simulation.scene import Scene
 
@@ -43,7 +45,11 @@ def store(folder: Path, number: str, commit: str) -> None:
         code = digest(Path(temporary, "code"))
     ledgers, ids = _ledgers()
     _write(folder / LEDGERS, ledgers)
-    about = {"version": number, "commit": commit, "code": code, "pins": third_party.PINS, "ids": ids}
+    golden_id = set_id(fixed_scene.WINDOWS, Connector(*fixed_scene.HERE), frozenset(fixed_scene.GOLDEN))
+    about = {
+        "version": number, "commit": commit, "code": code, "pins": third_party.PINS, "ids": ids, "goldenId": golden_id,
+    }  # fmt: skip
+    # Last: a folder without it is no version.
     _write(folder / ABOUT, about)
 
 
@@ -84,7 +90,8 @@ def _checked_commit(number: str, *, again: bool) -> str:
             raise NotStored(f"{number}: is released, and what it has left in users' accounts does not change")
         if not again:
             raise NotStored(f"{number}: is stored already; --again writes it anew, before its release")
-    return _git("rev-parse", "HEAD")
+    # The last commit that has changed them: it is there wherever a later one is.
+    return _git("log", "-1", "--format=%H", "--", *SHIPPED)
 
 
 def main() -> int:

@@ -70,6 +70,8 @@ def test_a_set_keeps_its_id(version: Version) -> None:
         connector = Connector.parse(physical_id.rpartition("/")[0])
         declared = fixed_app.VM_IDS if logical_id == fixed_scene.WINDOWS else fixed_app.OTHER_VM_IDS
         assert set_id(logical_id, connector, frozenset(declared)) == physical_id
+    golden = frozenset(fixed_scene.GOLDEN)
+    assert set_id(fixed_scene.WINDOWS, Connector(*fixed_scene.HERE), golden) == version.golden_id
 
 
 def test_the_sets_of_the_app_are_those_of_the_ledgers(version: Version) -> None:
@@ -89,8 +91,8 @@ class TestComparison:
     def _resources(self) -> dict[str, Any]:
         return {**newest().template(fixed_app.WATCHED)["Resources"], **newest().template("Shared")["Resources"]}
 
-    def _named(self, template: dict[str, Any], kind: str) -> str:
-        return next(name for name, one in template["Resources"].items() if one["Type"] == kind)
+    def _named(self, template: dict[str, dict[str, Any]], kind: str) -> str:
+        return next(str(name) for name, one in template["Resources"].items() if one["Type"] == kind)
 
     def test_additions_and_code_break_nothing(self, stored: dict[str, Any]) -> None:
         now = copy.deepcopy(stored)

@@ -6,6 +6,7 @@ nothing foreign touched, nothing lost, every request answered once.
 
 import itertools
 from collections.abc import Callable
+from importlib import import_module
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -45,7 +46,8 @@ def run_of_stored_version(code: StoredCode) -> Handler:
         return UUID(int=(now.number if now else next(numbers)) << 80)
 
     package = invocation.__name__.rpartition(".")[0]
-    __import__(f"{package}.ledger.fence", fromlist=["fence"]).uuid4 = numbered
+    fence: Any = import_module(f"{package}.ledger.fence")
+    fence.uuid4 = numbered
     run: Handler = invocation.run
     return run
 
@@ -81,7 +83,9 @@ def test_a_stored_ledger_is_read_as_it_was_meant(version: Version) -> None:
 def test_a_stored_call_under_way_is_read_as_it_was_meant(version: Version) -> None:
     state = read_item(version.ledger(UNDER_WAY))
     (call,) = state.calls.values()
-    assert (call.operation, call.connector, call.vm_ids) == ("CreateEntitlement", Connector(*HERE), {"vm-104"})
+    assert call.operation == "CreateEntitlement"
+    assert call.connector == Connector(*HERE)
+    assert call.vm_ids == {"vm-104"}
     assert 0 < call.lands_by - call.left_at < call.until - call.left_at
     pending = [one.vm_ids for one in state.sets.values() if not one.live]
     assert pending == [frozenset(fixed_scene.CHANGED)]

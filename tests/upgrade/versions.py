@@ -34,7 +34,9 @@ class Version:
     pins
         What the code is made of beside the project's own: name -> version.
     ids
-        Golden PhysicalResourceIds: logical id -> the id that the set at rest has.
+        PhysicalResourceIds of the sets at rest: logical id -> id.
+    golden_id
+        That of the golden set (`fixed_scene.GOLDEN`), in which the order of VM ids matters.
     """
 
     folder: Path
@@ -43,12 +45,14 @@ class Version:
     code: str
     pins: dict[str, str]
     ids: dict[str, str]
+    golden_id: str
 
     @classmethod
     def of(cls, folder: Path) -> "Version":
         """Read what is known of a version."""
         about = json.loads((folder / ABOUT).read_text())
-        return cls(folder, about["version"], about["commit"], about["code"], about["pins"], about["ids"])
+        number, commit, code = about["version"], about["commit"], about["code"]
+        return cls(folder, number, commit, code, about["pins"], about["ids"], about["goldenId"])
 
     def __str__(self) -> str:
         return self.number
