@@ -1,7 +1,8 @@
 """Stores what this version of the project leaves in a user's account: `python -m tests.upgrade.store`.
 
-Run at each release, on the commit that is released, and committed after it. Writes templates, ledgers, golden ids,
-and the digest of the function's code to `tests/upgrade/<version>/`. A version that has a tag is never written again.
+Run at each release, on the commit that is released, and committed after it. Writes templates, ledgers, what the
+monitor remembers, golden ids, and the digest of the function's code to `tests/upgrade/<version>/`. A version that has
+a tag is never written again.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from lambda_handler.values import Connector
 from testing.cdk import PROJECT
 from tests.simulation.scene import Scene
 
-from . import fixed_app, fixed_scene
+from . import fixed_app, fixed_scene, fixed_watch
 from .stored_code import SHIPPED, digest
-from .versions import ABOUT, AT_REST, FOLDER, LEDGERS, UNDER_WAY, as_json
+from .versions import ABOUT, AT_REST, FOLDER, LEDGERS, MEMORY, UNDER_WAY, as_json
 
 
 class NotStored(Exception):
@@ -45,6 +46,7 @@ def store(folder: Path, number: str, commit: str) -> None:
         code = digest(Path(temporary, "code"))
     ledgers, ids = _ledgers()
     _write(folder / LEDGERS, ledgers)
+    _write(folder / MEMORY, as_json(fixed_watch.item(fixed_watch.at_risk())))
     golden_id = set_id(fixed_scene.WINDOWS, Connector(*fixed_scene.HERE), frozenset(fixed_scene.GOLDEN))
     about = {
         "version": number, "commit": commit, "code": code, "pins": third_party.PINS, "ids": ids, "goldenId": golden_id,

@@ -82,8 +82,7 @@ def stored_code(version: Version) -> StoredCode:
         The commit is there, and its code can't be rebuilt.
     """
     if not is_in_git(version.commit):
-        folder = _KEPT / "working-tree" / str(os.getpid())
-        stage_code(folder)
+        folder = _staged_working_tree()
         source = f"the working tree: git does not have commit {version.commit[:12]}"
         return StoredCode(version, folder, source, is_genuine=False)
     kept = _KEPT / version.commit
@@ -111,6 +110,16 @@ def digest(folder: Path) -> str:
         content = path.read_bytes()
         found.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
     return found.hexdigest()
+
+
+def _staged_working_tree() -> Path:
+    _KEPT.mkdir(parents=True, exist_ok=True)
+    with FileLock(_KEPT / "working-tree.lock"):
+        stage_code(_KEPT / "unfinished")
+        folder = _KEPT / f"working-tree-{digest(_KEPT / 'unfinished')[:12]}"
+        if not folder.exists():
+            (_KEPT / "unfinished").rename(folder)
+    return folder
 
 
 def _rebuild(version: Version, into: Path) -> None:

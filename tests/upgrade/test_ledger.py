@@ -26,7 +26,7 @@ from tests.simulation.scene import Scene, SceneStack
 from . import fixed_scene
 from .fixed_app import VM_IDS
 from .fixed_scene import ELSEWHERE, HERE, THERE, WINDOWS, resources
-from .stored_code import StoredCode, digest
+from .stored_code import StoredCode
 from .versions import AT_REST, UNDER_WAY, Version
 
 CHANGED = ["vm-102", "vm-103", "vm-104"]
@@ -169,10 +169,6 @@ def _back(stack: SceneStack) -> None:
 
 
 # --- both versions ---------------------------------------------------------------------------------------------------
-
-
-def test_the_code_of_a_version_is_rebuilt_as_it_was(code: StoredCode) -> None:
-    assert digest(code.folder) == code.version.code
 
 
 @pytest.fixture(params=["stored, then this", "this, then stored"])

@@ -29,6 +29,7 @@ def test_what_is_stored_can_be_read(tmp_path: Path) -> None:
     assert version.golden_id == newest().golden_id
     for name in (AT_REST, UNDER_WAY):
         assert version.ledger(name).keys() >= {"Id", "Version", "Body", "Calls"}
+    assert version.memory().keys() >= {"Id", "Version", "Body"}
     assert str(PROJECT) not in (tmp_path / "9.8.7" / "version.json").read_text()
 
 

@@ -15,6 +15,8 @@ FOLDER = Path(__file__).resolve().parent
 ABOUT = "version.json"
 #: File of the ledgers' items, in the JSON of DynamoDB's API.
 LEDGERS = "ledgers.json"
+#: File of the item in which the monitor remembers a place, in the same form.
+MEMORY = "memory.json"
 #: Names of the ledgers: of a stack at rest, and of one whose update was killed with a call under way.
 AT_REST, UNDER_WAY = "at-rest", "under-way"
 
@@ -74,6 +76,10 @@ class Version:
     def ledger(self, name: str) -> dict[str, Any]:
         """Return a ledger's item, in the form in which boto3 gives it."""
         return from_json(json.loads((self.folder / LEDGERS).read_text())[name])
+
+    def memory(self) -> dict[str, Any]:
+        """Return the item in which the monitor remembers a place."""
+        return from_json(json.loads((self.folder / MEMORY).read_text()))
 
 
 @functools.cache
