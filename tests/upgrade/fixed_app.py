@@ -28,7 +28,8 @@ def synthesize(folder: Path) -> Path:
     app = App(outdir=str(folder), context=context, analytics_reporting=False, tree_metadata=False)
     _licences(Stack(app, LICENCES))
     _watched(Stack(app, WATCHED))
-    EntitlementProvider(Stack(app, SHARED), "Provider", environment_ids=[ENVIRONMENT], stack_names=["Licences-*"])
+    shared = Stack(app, SHARED, termination_protection=True)
+    EntitlementProvider(shared, "Provider", environment_ids=[ENVIRONMENT], stack_names=["Licences-*"])
     return Path(app.synth().directory)
 
 
