@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -32,16 +33,31 @@ def template(assembly: Path, stack: str) -> dict[str, Any]:
     return made
 
 
+def _environment(assembly: Path) -> dict[str, str]:
+    """Return an environment in which the CLI asks no AWS, and writes nowhere but beside the cloud assembly."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
+    path = f"{PROJECT / '.venv' / 'bin'}{os.pathsep}{own.get('PATH', '')}"
+    home = str(assembly.parent / "home")
+    return {**own, "PATH": path, "CDK_HOME": home, "HOME": home, "AWS_EC2_METADATA_DISABLED": "true"}
+
+
 def differences(assembly: Path, stack: str, before: Path) -> list[str]:
     """Return what the CDK CLI says would be replaced or taken away; it goes by AWS's own resource specification."""
     done = subprocess.run(
         [str(CLI), "diff", stack, "--app", str(assembly), "--template", str(before), "--no-color", "--no-notices"],
-        cwd=assembly, capture_output=True, text=True, timeout=240,
+        cwd=assembly, capture_output=True, text=True, timeout=240, env=_environment(assembly),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = done.stdout + done.stderr
     assert f"Stack {stack}" in said, said
-    return [line for line in said.splitlines() if REPLACED.search(line)]
+    found, resource = [], ""
+    for line in said.splitlines():
+        resource = line if line.startswith("[") else resource
+        # Whether a custom resource is replaced, its function says: test_ledger.py looks at that.
+        is_open = CUSTOM in resource and "may " in line
+        if REPLACED.search(line) and not is_open:
+            found.append(line)
+    return found
 
 
 @pytest.mark.parametrize("stack", newest().stacks)
@@ -55,13 +71,16 @@ def test_an_upgrade_replaces_nothing_by_aws_own_specification(assembly: Path, st
 
 
 def test_what_would_be_replaced_is_seen(assembly: Path, tmp_path: Path) -> None:
-    """The check itself would notice."""
+    """The check itself would notice, and takes a property that a custom resource gets for no replacement."""
     stored = newest().template(fixed_app.LICENCES)
+    del stored["Resources"][fixed_scene.WINDOWS]["Properties"]["RemovalPolicy"]
     (table,) = [one for one in stored["Resources"].values() if one["Type"] == "AWS::DynamoDB::Table"]
     for part in (table["Properties"]["KeySchema"], table["Properties"]["AttributeDefinitions"]):
         part[0]["AttributeName"] = "Key"
     (tmp_path / "before.json").write_text(json.dumps(stored))
-    assert any("KeySchema" in line for line in differences(assembly, fixed_app.LICENCES, tmp_path / "before.json"))
+    found = differences(assembly, fixed_app.LICENCES, tmp_path / "before.json")
+    assert any("KeySchema (requires replacement)" in line for line in found)
+    assert not any("RemovalPolicy" in line or CUSTOM in line for line in found)
 
 
 def test_a_set_keeps_its_id(version: Version) -> None:

@@ -1,5 +1,6 @@
 """The script that stores a version, and that no released version is missing."""
 
+import re
 import subprocess
 import tomllib
 from collections.abc import Callable
@@ -63,8 +64,8 @@ def test_a_failure_of_git_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_each_released_version_is_stored() -> None:
     if not is_in_git("HEAD"):
         pytest.skip("git has no history here")
-    tags = subprocess.run(["git", "-C", str(PROJECT), "tag", "--list", "v[0-9]*"], capture_output=True, text=True)
-    released = {tag.removeprefix("v") for tag in tags.stdout.split()}
+    tags = subprocess.run(["git", "-C", str(PROJECT), "tag", "--list"], capture_output=True, text=True)
+    released = {tag[1:] for tag in tags.stdout.split() if re.fullmatch(r"v\d+\.\d+\.\d+", tag)}
     assert released <= {version.number for version in versions()}, "see docs/decisions/upgrade.md"
 
 
