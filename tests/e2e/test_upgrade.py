@@ -2,6 +2,8 @@
 
 The stored version's template is deployed with the code of its commit. Where git does not have that commit, the working
 tree's code stands in for it, as the name of each test says: the template is then still the stored one.
+
+What tests/upgrade shows in virtual time, too, is long here.
 """
 
 import copy
@@ -155,6 +157,7 @@ def test_an_upgrade_and_a_downgrade_touch_nothing_and_each_version_goes_on(
     assert stack.held() == {CONNECTOR: [], OTHER_CONNECTOR: []}
 
 
+@pytest.mark.long
 def test_an_upgrade_that_is_rolled_back_loses_nothing_and_leaves_nothing(
     account: Callable[[str], Account], cloud: Cloud
 ) -> None:
@@ -185,6 +188,7 @@ def test_an_upgrade_that_is_rolled_back_loses_nothing_and_leaves_nothing(
     assert stack.held() == {CONNECTOR: [], OTHER_CONNECTOR: []}
 
 
+@pytest.mark.long
 def test_the_monitor_tells_nothing_twice_over_an_upgrade_and_a_downgrade(
     account: Callable[[str], Account], cloud: Cloud
 ) -> None:
