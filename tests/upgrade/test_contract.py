@@ -134,7 +134,7 @@ class TestComparison:
             ("AWS::SSM::Parameter", lambda one: one["Properties"].update(Name="/x"), "its Name was /Shared/"),
             ("AWS::CloudWatch::Alarm", lambda one: one["Properties"].update(MetricName="x"), "its MetricName was"),
         ],
-    )  # fmt: skip
+    )
     def test_a_changed_resource_is_said(self, stored: dict[str, Any], kind: str, change: Any, said: str) -> None:
         now = copy.deepcopy(stored)
         name = self._named(now, kind)

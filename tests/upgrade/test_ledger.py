@@ -172,9 +172,7 @@ def _back(stack: SceneStack) -> None:
 
 
 @pytest.fixture(params=["stored, then this", "this, then stored"])
-def versions_in_turn(
-    request: pytest.FixtureRequest, run_of_stored_version: Handler
-) -> tuple[Handler, Handler]:  # fmt: skip
+def versions_in_turn(request: pytest.FixtureRequest, run_of_stored_version: Handler) -> tuple[Handler, Handler]:
     both = (run_of_stored_version, run_of_this_version)
     return both if request.param.startswith("stored") else both[::-1]
 
