@@ -1,7 +1,7 @@
 """What one invocation of a request tells the next: a frozen value <-> the event. Pure.
 
-Lambda hands the event to the fresh invocation; it is the only place where that can learn ResponseURL. The ledger holds
-all that other requests have to know; here is only what this request would otherwise learn again.
+Lambda hands the event to the fresh invocation, which can learn ResponseURL nowhere else. The ledger holds all that
+other requests have to know. The continuation holds only what this request would otherwise have to learn again.
 """
 
 import json
@@ -55,7 +55,7 @@ class Continuation:
 
     @classmethod
     def of(cls, event: Mapping[str, Any], arrived: float, answer_by: float) -> "Continuation":
-        """Read an event. CloudFormation's own, which holds none of this, begins the request.
+        """Read an event. An event of CloudFormation's own holds no continuation: it begins the request.
 
         Args:
             arrived: the present, in epoch seconds.
@@ -83,7 +83,7 @@ class Continuation:
     def payload(self, event: Mapping[str, Any]) -> bytes:
         """Return the event with which the fresh invocation goes on.
 
-        A look that would make it too large for Lambda is left out; it begins anew then.
+        A look that would make the event too large for Lambda is left out. The fresh invocation then looks anew.
         """
         rest = {name: value for name, value in event.items() if name not in (KEY, "OldResourceProperties")}
         packed: dict[str, Any] = {

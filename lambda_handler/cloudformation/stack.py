@@ -116,16 +116,17 @@ class Stack:
     def completed_since(self, moment: float, now: float) -> bool:
         """Tell whether it is certain that an operation which was under way at `moment` completed (epoch seconds).
 
-        Not certain: the stack has not reached *_COMPLETE since (as while it rolls that operation back), or
-        CloudFormation can't be asked. What is too long ago for CloudFormation to remember has completed: no operation
-        lasts that long.
+        It is not certain where the stack has not reached *_COMPLETE since (as while it rolls that operation back), or
+        where CloudFormation can't be asked. An operation that is too long ago for CloudFormation to remember has
+        completed: none lasts that long.
         """
         return self._has_reached(COMPLETE, moment, now)
 
     def settled_since(self, moment: float, now: float) -> bool:
         """Tell whether it is certain that an operation which was under way at `moment`, or a later one, has ended well.
 
-        Well: completed or rolled back, so that CloudFormation can return to nothing that it had left before.
+        An operation has ended well where it was completed or rolled back: CloudFormation can then return to nothing
+        that it had left before.
         """
         return self._has_reached(SETTLED, moment, now)
 
@@ -147,7 +148,7 @@ class Stack:
     def has_ignored(self, physical_id: str, moment: float, now: float) -> bool:
         """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
 
-        Not certain: as in `find_out_ignored`, or CloudFormation can't be asked.
+        It is not certain in the cases of `find_out_ignored`, or where CloudFormation can't be asked.
 
         Args:
             physical_id: what was answered.

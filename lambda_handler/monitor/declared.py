@@ -1,7 +1,7 @@
 """What the ledger says is declared, place by place. Pure.
 
-Owns that an operation which is under way is nobody's alarm: what it is about to entitle is not missing yet, and what it
-is about to remove is nobody's surprise. Never writes the ledger.
+Owns that an operation under way raises no alarm: a VM that it is about to entitle is not missing yet, and one that it
+is about to remove is not undeclared yet. Never writes the ledger.
 """
 
 from dataclasses import dataclass

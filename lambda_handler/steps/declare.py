@@ -81,7 +81,7 @@ class Declaring:
         return progress, planned
 
     def _restore(self, entitling: Entitling, progress: Progress, vm_ids: VmIds) -> None:
-        """Create again what was ours and got lost; that it can't be is no reason to fail."""
+        """Create again what was ours and got lost. Where EVS refuses that, the request does not fail."""
         if not vm_ids:
             return
         logger.warning("entitling again: %s", some(vm_ids, 100))
@@ -96,7 +96,7 @@ class Declaring:
             logger.warning("could not be entitled again: %s", causes(lost))
 
     def _planned(self, declared: Properties) -> tuple[Look, Plan]:
-        """Look and plan; wait while nobody knows what a call that is under way does to a VM of the set."""
+        """Look and plan. First wait for each call under way of which nobody knows what it does to a VM of the set."""
         context, fence = self._context, self._fence
         others_for = context.pace.others_for
         while True:

@@ -143,7 +143,7 @@ class DeclaredSets:
         return self._begun_to_declare(admitted.drop(overtaken.keys() - {self.set_id}))
 
     def _is_back(self) -> bool:
-        """Tell whether an Update goes back to the set that the resource still has, from one that it never came to."""
+        """Tell whether an Update goes back to the set that the resource still has: the update before it failed."""
         request = self._request
         if request.type != "Update" or isinstance(self._given, Failure) or request.physical_id != self.set_id:
             return False
@@ -178,9 +178,10 @@ class DeclaredSets:
         return state.declare(self.set_id, declared)
 
     def _found(self, state: State) -> State:
-        """Take the set that CloudFormation names up again, where the ledger was lost: its id is its own proof.
+        """Take up the set that CloudFormation names, where the ledger was lost. The id of the set is its proof.
 
-        A ledger that has never known the set, and has not dropped it, was replaced, emptied or restored.
+        Where the ledger neither knows the set nor remembers that it was dropped, the ledger was replaced, emptied or
+        restored.
         """
         request = self._request
         physical_id = request.physical_id
@@ -220,7 +221,7 @@ class DeclaredSets:
     def made_live(self, state: State, adoption: Adoption) -> State:
         """Make the set live, and take over what it declares of retained sets, of whichever logical id.
 
-        Should the stack operation be rolled back, that is retained as before: like what was adopted, it is given back.
+        Where the stack operation is rolled back, those VMs are given back, as adopted ones are: they stay retained.
         """
         known, vm_ids = state.sets[self.set_id], self.declared.vm_ids
         retained = {
@@ -240,5 +241,5 @@ class DeclaredSets:
         return state.declare(self.set_id, now_live)
 
     def _is_retained(self, physical_id: str, other: DeclaredSet) -> bool:
-        """Tell whether a set was retained: of one that has come to count as kept since, nobody knows yet."""
+        """Tell whether a set was certainly retained: it may have come to count as kept after that was found out."""
         return other.kept and (other.retained or physical_id in self._kept)

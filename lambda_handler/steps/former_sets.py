@@ -21,9 +21,9 @@ class FormerSets(DeclaredSets):
     def find_out_kept(self) -> None:
         """Tell sets that were retained from those of answers that nobody waited for any more.
 
-        Both were live when a Create came. Of the latter CloudFormation knows nothing, so they are dropped by the rules
-        for sets whose answer was lost; the former stay. A Create or Update takes over from what was retained, under
-        whichever logical id, and from nothing else.
+        Both were live when a Create came. CloudFormation knows nothing of a set whose answer nobody waited for: such a
+        set is dropped, by the rules for lost answers. A set that was retained stays. A Create or Update takes over from
+        retained sets, whatever their logical id, and from no others.
         """
         context = self._context
         kept = {
@@ -58,8 +58,8 @@ class FormerSets(DeclaredSets):
     def find_out_retained_elsewhere(self) -> None:
         """Take over from sets of other logical ids that CloudFormation does not follow any more: they were retained.
 
-        A set that was retained under one logical id and is declared again under another would keep its VMs for ever.
-        They are counted as kept here. What this resource already declares leaves them.
+        Otherwise a set that was retained under one logical id, and is declared again under another, would keep its VMs
+        for ever. Such sets are counted as kept here. VMs that this resource already declares leave them.
         """
         context, request = self._context, self._request
         if isinstance(self._given, Failure):
@@ -114,7 +114,7 @@ class FormerSets(DeclaredSets):
         return not found_at or self._context.stack.completed_since(found_at, self._context.clock.now())
 
     def drop_obsolete(self) -> None:
-        """Drop sets that an Update shows to be history, whose Delete never came or whose answer was never heard."""
+        """Drop sets that an Update shows to be history: their Delete never came, or nobody heard their answer."""
         context, request = self._context, self._request
         if request.type != "Update":
             return
@@ -137,8 +137,8 @@ class FormerSets(DeclaredSets):
     def _is_history(self, other: DeclaredSet, current: DeclaredSet | None) -> bool:
         """Tell whether CloudFormation can never return to a set that is not the one it has now.
 
-        It never goes forward to a newer one. To an older one it may: where an update failed with rollback off, the
-        stack can still be rolled back to what was before, until one operation has come to a good end since.
+        CloudFormation never goes forward to a newer set. It may go back to an older one: where an update failed with
+        rollback off, the stack can still be rolled back to the set before, until an operation has ended well.
         """
         context = self._context
         found = context.fence.record.found

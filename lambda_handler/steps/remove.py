@@ -1,8 +1,8 @@
 """Carries out the rule of removal: what is ours and in no set is removed; nothing else ever is.
 
-Owns what is believed of the list, and when a removal is done; `delete.py` has the calls. What was adopted is removed
-only where it is certain that the adopting stack operation completed, else it is given back: left entitled, out of the
-ledger, logged.
+Owns what is believed of the list, and when a removal is done; `delete.py` has the calls. An adopted entitlement is
+removed only where the adopting stack operation has certainly completed. Otherwise it is given back: it stays entitled,
+leaves the ledger, and a log line says so.
 """
 
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ class Left:
 def remove_all(context: Context, until: float, first: Connector | None) -> list[Left]:
     """Apply the rule of removal at every connector, until a time in epoch seconds; return what is left.
 
-    What the request is about comes `first`; what others left elsewhere must not use up its time.
+    The connector of the request comes `first`: what other requests have left elsewhere must not use up its time.
 
     Raises:
         LedgerFailure, HandOver, Overtaken, Restart
@@ -154,8 +154,8 @@ class _Removal(Deletions):
     def _passed_over(self, absent: VmIds, asked: Iterable[str]) -> VmIds:
         """Return the VMs that may be listed although this look has not found them.
 
-        Rows go while a long list is read, and others move up; a list may lag. So of a VM for which EVS has taken no
-        deletion, only some looks in a row, over some seconds, show that it is not there.
+        Rows go while a long list is read, and others move up. A list may also lag. So one look does not show that a VM
+        holds nothing, unless EVS has taken a deletion of it. Several looks in a row, over some seconds, do.
         """
         pace, now = self._context.pace, self._context.clock.now()
         self._missed = {vm_id: self._missed.get(vm_id, (now, 0)) for vm_id in absent}

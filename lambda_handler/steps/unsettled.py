@@ -96,8 +96,8 @@ def called_by_others(state: State, connector: Connector, invocation: str, moment
 def awaited_until(calls: Iterable[Call], others_for: float) -> float:
     """Return until when a VM that calls of ours concern is awaited before it is called for again, in epoch seconds.
 
-    What EVS took shows within the lag of the list. A call without an outcome is another invocation's: one that is alive
-    has told the ledger of the outcome soon.
+    What EVS took shows within the lag of the list. A call without an outcome is another invocation's. An invocation
+    that is alive soon tells the ledger of the outcome.
     """
     return max((call.until if call.taken else call.left_at + others_for for call in calls), default=0.0)
 
@@ -105,8 +105,8 @@ def awaited_until(calls: Iterable[Call], others_for: float) -> float:
 def may_be_deleted(state: State, connector: Connector, now: float) -> VmIds:
     """Return the VMs for which a DeleteEntitlement without an answer may still take effect.
 
-    It would hit whoever entitles the VM next. Where EVS has taken no deletion of the VM, the only call without an
-    answer explains that the VM has gone.
+    Such a deletion would hit whoever entitles the VM next. Where EVS has taken no deletion of a VM, the only deletion
+    without an answer explains that the VM has gone.
     """
     calls = state.calls_at(connector, "DeleteEntitlement")
     asked = NO_VMS.union(*(call.vm_ids for call in calls if call.taken))
@@ -138,7 +138,7 @@ def last_asked_at(state: State, connector: Connector, now: float) -> dict[str, f
 
 
 def created_again(state: State, connector: Connector, asked: Mapping[str, float], rows: Rows) -> VmIds:
-    """Return the VMs that a CreateEntitlement of ours explains which left after EVS took a deletion of theirs.
+    """Return the VMs whose row is explained by a CreateEntitlement of ours that left after EVS took their deletion.
 
     Args:
         asked: as `asked_at` returns it.
