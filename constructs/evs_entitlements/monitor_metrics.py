@@ -19,6 +19,8 @@ METRICS = (
     "Declared", "Entitled", "AtRisk", "Removed", "Failed", "Missing", "NotEntitled", "Undeclared",
     "ConnectorReachable",
 )  # fmt: skip
+#: Those that the alarms need.
+ALARMED = ("AtRisk", "NotEntitled")
 
 
 def metric(place: Place, name: str, **options: Any) -> cloudwatch.Metric:
