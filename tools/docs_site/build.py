@@ -1,0 +1,47 @@
+"""Builds the site: the pages, the reference of the construct, and Sphinx's run over them.
+
+Owns the order of these. A warning is an error: a link that leads nowhere, a page that docs/README.md does not list, a
+language of a code block that nobody knows.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.util.console import nocolor
+from sphinx.util.docutils import docutils_namespace
+
+from tools.docs_site import api
+from tools.docs_site.pages import Pages
+
+PROJECT = Path(__file__).resolve().parents[2]
+#: Where the page of the construct says that its reference follows.
+API_PAGE, API_MARK = "api.md", "<!-- reference -->"
+
+
+def build(out: Path, project: Path = PROJECT) -> int:
+    """Build the site into a folder, which is emptied before.
+
+    Args:
+        out: the folder.
+        project: the folder of the repository.
+
+    Returns:
+        0, or 1 when there was a warning; warnings are on stderr.
+    """
+    nocolor()
+    with tempfile.TemporaryDirectory() as directory:
+        source, work = Path(directory, "source"), Path(directory, "work")
+        Pages(project).stage(source)
+        page = source / API_PAGE
+        page.write_text(page.read_text(encoding="utf-8").replace(API_MARK, api.reference(project)), encoding="utf-8")
+        shutil.rmtree(out, ignore_errors=True)
+        with docutils_namespace():
+            app = Sphinx(
+                str(source), str(Path(__file__).parent), str(out), str(work), "html",
+                status=None, warning=sys.stderr, freshenv=True, warningiserror=True,
+            )  # fmt: skip
+            app.build(force_all=True)
+        return int(app.statuscode)
