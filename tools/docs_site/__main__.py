@@ -12,8 +12,6 @@ from tools.docs_site import command_options
 
 PROJECT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = PROJECT / "requirements-docs.txt"
-#: What was installed last; in the virtual environment, with which it goes.
-INSTALLED = Path(sys.prefix) / "docs-set-up-for"
 
 
 def main() -> int:
@@ -37,22 +35,27 @@ def main() -> int:
     return build(arguments.out)
 
 
-def install() -> None:
-    """Install the generator into the running virtual environment, unless these very pins are there.
+def install(requirements: Path = REQUIREMENTS) -> None:
+    """Install what a file pins into the running virtual environment, unless these very pins are there.
+
+    Args:
+        requirements: the file; constraints.txt has the rest.
 
     Raises:
         SystemExit: pip failed; the message has its output.
     """
-    pins = REQUIREMENTS.read_text(encoding="utf-8")
-    if INSTALLED.exists() and INSTALLED.read_text(encoding="utf-8") == pins:
+    # In the virtual environment, with which it goes.
+    installed = Path(sys.prefix) / f"{requirements.parent.name}-{requirements.stem}-set-up-for"
+    pins = requirements.read_text(encoding="utf-8")
+    if installed.exists() and installed.read_text(encoding="utf-8") == pins:
         return
-    sys.stderr.write("Setting up: documentation generator ...\n")
+    sys.stderr.write(f"Setting up: {requirements.relative_to(PROJECT)} ...\n")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    command = [*pip, "-c", str(PROJECT / "constraints.txt"), "-r", str(REQUIREMENTS)]
+    command = [*pip, "-c", str(PROJECT / "constraints.txt"), "-r", str(requirements)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        raise SystemExit(f"error: the documentation generator can't be installed: {done.stderr.strip()[-2000:]}")
-    INSTALLED.write_text(pins, encoding="utf-8")
+        raise SystemExit(f"error: {requirements.name} can't be installed: {done.stderr.strip()[-2000:]}")
+    installed.write_text(pins, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -54,8 +54,7 @@ def _own(command: click.Command, everywhere: set[str | None]) -> list[click.Para
 def _table(options: list[click.Parameter], usage: str) -> str:
     with click.Context(click.Command("x")) as context:
         records = [each.get_help_record(context) for each in options]
-    rows = [f"| `{names}` | {help_text} |".replace("|...", "\\|...") for names, help_text in filter(None, records)]
-    rows = [_escaped(row) for row in rows]
+    rows = [_escaped(f"| `{names}` | {help_text} |") for names, help_text in filter(None, records)]
     table = ["", "| option | meaning |", "|---|---|", *rows] if rows else []
     return "\n".join([f"```\n{usage}\n```", *table])
 
