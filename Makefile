@@ -35,12 +35,13 @@ test: set-up ## Run the tests, about 4 minutes
 test-long: set-up ## Run all tests, also those that wait long in real processes: about 15 minutes
 	@python -m pytest -q -p tests.support.scheduling -n 5 $(ARGS)
 
-lint: set-up ## Check style and types
+lint: set-up ## Check style, types and pages
 	@ruff check --quiet .
 	@ruff format --quiet --check .
 	@mypy --no-error-summary constructs/evs_entitlements fleet/evs_fleet fleet/evs_health lambda_handler local_aws demo testing tools app.py hatch_build.py \
 		benchmarks tests
 	@lint-imports > .local/imports.log || { cat .local/imports.log; exit 1; }
+	@python -m tools.docs_site --out .local/site/html
 	@echo "lint: nothing found"
 
 format: set-up ## Let ruff put style right where it can

@@ -17,6 +17,8 @@ html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = html_show_sphinx = html_show_copyright = html_show_sourcelink = html_use_index = False
+#: What a page says around a word would be fetched from the page, which no browser allows in a folder.
+html_show_search_summary = False
 #: The usual colours of code are too bright on their ground.
 pygments_style, pygments_dark_style = "a11y-high-contrast-light", "a11y-high-contrast-dark"
 highlight_language = "text"

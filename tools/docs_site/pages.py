@@ -3,8 +3,8 @@
 Owns the layout of the site's sources, and the navigation: it is what docs/README.md lists, in its order. Never changes
 a file of the repository.
 
-A link to a page leads to that page. One to another file of the project leads to a copy of it. One to a folder without a
-README is no link any more. Text in code blocks is left alone.
+A link to a page leads to it. Where its words are a file's name, they become the page's heading. A link to another
+file of the project leads to a copy of it. One to a folder without a README is no link any more. Code is left alone.
 """
 
 import os
@@ -23,6 +23,8 @@ COPIES = Path("files")
 _CODE_BLOCK = re.compile(r"^( *)(```+|~~~+).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 _SECTION = re.compile(r"^## +(.*)$", re.MULTILINE)
+_FILE_NAME = re.compile(r"[\w./-]+\.md")
+_HEADING = re.compile(r"^# +(.*)$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"[a-z]+:|#")
 
 
@@ -43,6 +45,10 @@ class Pages:
         sources = sorted(path.relative_to(project) for path in found if "node_modules" not in path.parts)
         #: File of the repository -> file of the site's sources.
         self.by_source = {source: _place(source) for source in sources}
+        #: Page of the site -> its heading, for links that a page of the repository names by its file.
+        self._titles = {
+            place: _heading((project / source).read_text(encoding="utf-8")) for source, place in self.by_source.items()
+        }
 
     def stage(self, into: Path) -> None:
         """Write the sources of the site."""
@@ -95,6 +101,8 @@ class Pages:
             if there is None:
                 return words
             new = Path(os.path.relpath(there, page.parent)).as_posix()
+            if _FILE_NAME.fullmatch(words) and there in self._titles:
+                words = self._titles[there]
             return f"{picture}[{words}]({new}{mark}{anchor})"
 
         return "".join(_shown(part) if is_code else _LINK.sub(replaced, part) for part, is_code in _parts(text))
@@ -116,6 +124,13 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
         yield block.group(), True
         end = block.end()
     yield text[end:], False
+
+
+def _heading(text: str) -> str:
+    found = _HEADING.search(text)
+    if found is None:
+        raise ValueError(f"a page without a heading: {text[:80]!r}")
+    return found[1].strip()
 
 
 def _shown(block: str) -> str:

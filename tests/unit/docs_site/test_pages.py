@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
         "docs/tasks/b.md": "# B\n[a](../a.md) [example](../../examples/one/) ![picture](../p.svg) [here](#b)\n",
         "docs/p.svg": "<svg/>",
         "docs/schemas/x.json": "{}",
-        "examples/one/README.md": "# One\n[changes](../../CHANGELOG.md)\n",
+        "examples/one/README.md": "# One\n[changes](../../CHANGELOG.md) [docs/a.md](../../docs/a.md)\n",
         "examples/one/node_modules/m/README.md": "# Not ours\n",
         "src/x.py": "1\n",
     }
@@ -58,7 +58,7 @@ def test_links_lead_to_where_the_pages_are_in_the_site(project: Path, tmp_path: 
     b = (site / "tasks/b.md").read_text()
     assert "[a](../a.md) [example](../examples/one.md) ![picture](../p.svg) [here](#b)" in b
     assert (site / "p.svg").exists()
-    assert "[changes](../changelog.md)" in (site / "examples/one.md").read_text()
+    assert "[changes](../changelog.md) [A](../a.md)" in (site / "examples/one.md").read_text()
     assert "[schema](files/docs/schemas/x.json)" in (site / "all-pages.md").read_text()
 
 
