@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock
+
 from tools.docs_site import command_options
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -47,15 +49,17 @@ def install(requirements: Path = REQUIREMENTS) -> None:
     # In the virtual environment, with which it goes.
     installed = Path(sys.prefix) / f"{requirements.parent.name}-{requirements.stem}-set-up-for"
     pins = requirements.read_text(encoding="utf-8")
-    if installed.exists() and installed.read_text(encoding="utf-8") == pins:
-        return
-    sys.stderr.write(f"Setting up: {requirements.relative_to(PROJECT)} ...\n")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    command = [*pip, "-c", str(PROJECT / "constraints.txt"), "-r", str(requirements)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise SystemExit(f"error: {requirements.name} can't be installed: {done.stderr.strip()[-2000:]}")
-    installed.write_text(pins, encoding="utf-8")
+    # Tests that run side by side come here at the same time.
+    with FileLock(f"{installed}.lock"):
+        if installed.exists() and installed.read_text(encoding="utf-8") == pins:
+            return
+        sys.stderr.write(f"Setting up: {requirements.relative_to(PROJECT)} ...\n")
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+        command = [*pip, "-c", str(PROJECT / "constraints.txt"), "-r", str(requirements)]
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise SystemExit(f"error: {requirements.name} can't be installed: {done.stderr.strip()[-2000:]}")
+        installed.write_text(pins, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 #: Where the page of the construct says that its reference follows.
 API_PAGE, API_MARK = "api.md", "<!-- reference -->"
 
+#: What tells a former site from another folder.
+FORMER = "searchindex.js"
+
 
 def build(out: Path, project: Path = PROJECT) -> int:
-    """Build the site into a folder, which is emptied before.
+    """Build the site into a folder, in which a former site may be.
 
     Args:
         out: the folder.
@@ -30,18 +33,26 @@ def build(out: Path, project: Path = PROJECT) -> int:
 
     Returns:
         0, or 1 when there was a warning; warnings are on stderr.
+
+    Raises:
+        SystemExit: the folder has something else in it.
     """
+    if out.exists() and not (out / FORMER).exists() and any(out.iterdir()):
+        raise SystemExit(f"error: {out}: got a folder with other files in it, expected none, or that of a former site")
     nocolor()
     with tempfile.TemporaryDirectory() as directory:
-        source, work = Path(directory, "source"), Path(directory, "work")
+        source, work, html = (Path(directory, name) for name in ("source", "work", "html"))
         Pages(project).stage(source)
         page = source / API_PAGE
         page.write_text(page.read_text(encoding="utf-8").replace(API_MARK, api.reference(project)), encoding="utf-8")
-        shutil.rmtree(out, ignore_errors=True)
         with docutils_namespace():
             app = Sphinx(
-                str(source), str(Path(__file__).parent), str(out), str(work), "html",
+                str(source), str(Path(__file__).parent), str(html), str(work), "html",
                 status=None, warning=sys.stderr, freshenv=True, warningiserror=True,
             )  # fmt: skip
             app.build(force_all=True)
+        # At the end, so that what is there is whole, whatever interrupts this.
+        shutil.rmtree(out, ignore_errors=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(html, out)
         return int(app.statuscode)
