@@ -16,6 +16,7 @@ exclude_patterns = ["files"]
 html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_copy_source = html_show_sphinx = html_show_copyright = html_show_sourcelink = html_use_index = False
 #: What a page says around a word would be fetched from the page, which no browser allows in a folder.
 html_show_search_summary = False
