@@ -19,6 +19,7 @@ from demo.__main__ import CREATE_LATENCY
 from demo.steps import Demo
 from local_aws import LocalAws, Settings
 from local_aws.instances import DIRECTORY
+from testing.picture import terminal
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "demo.svg"
 WIDTH = 104
@@ -27,7 +28,6 @@ SHOWN = 7
 #: The step that says most, for whoever wants no motion: an update fails and is rolled back.
 STILL = "vm-105 is entitled, then another resource"
 _STEP = re.compile(r"^(?=(?:\x1b\[[0-9;]*m)*\d+(?:\x1b\[[0-9;]*m)*\. )", re.MULTILINE)
-_FONT_FACES = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 _SIZE = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
 
 
@@ -86,9 +86,7 @@ def _drawn(step: str, lines: int) -> str:
     console.print(text)
     missing = lines - len(text.wrap(console, WIDTH))
     console.print("\n" * missing, end="")
-    svg = console.export_svg(title="make demo")
-    # Without the fonts that it would load from elsewhere: any that has letters of one width will do.
-    return _FONT_FACES.sub("", svg)
+    return terminal(console, "make demo")
 
 
 if __name__ == "__main__":

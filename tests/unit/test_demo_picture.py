@@ -1,6 +1,7 @@
-"""The demo's table marks what has changed; its picture shows each step and loads nothing from elsewhere."""
+"""The demo's table marks what has changed; its picture shows each step; pictures of terminals can be read."""
 
 import io
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from rich.console import Console
 
 from demo.picture import STILL, animated, cut
 from local_aws.table import entitlement_table
+from testing.picture import GROUND, terminal
 
-PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "demo.svg"
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+PICTURE = PICTURES / "demo.svg"
 
 
 def row(vm_id: str, status: str = "CREATED") -> dict[str, Any]:
@@ -65,3 +68,33 @@ def test_the_picture_in_the_pages_loads_nothing_from_elsewhere() -> None:
     assert "url(http" not in picture
     assert "@font-face" not in picture
     assert picture.count('class="step step-') == 8
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours as WCAG 2 has it: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    dark, bright = sorted((luminance(one), luminance(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def faint(svg: str) -> set[str]:
+    """Return the colours of texts that are too faint on the ground of a terminal's picture."""
+    return {colour for colour in re.findall(r"-r\d+ \{ fill: (#[0-9a-f]{6})", svg) if contrast(colour, GROUND) < 4.5}
+
+
+def test_no_text_of_a_terminals_picture_is_too_faint() -> None:
+    pictures = [path for path in PICTURES.glob("*.svg") if f'fill="{GROUND}"' in path.read_text()]
+    assert len(pictures) > 7
+    assert {path.name: colours for path in pictures if (colours := faint(path.read_text()))} == {}
+
+
+def test_what_is_printed_in_any_colour_can_be_read() -> None:
+    console = Console(record=True, width=60, file=io.StringIO(), color_system="truecolor")
+    console.print("[red]removed[/] [dim]excluded[/] [green]new[/] [yellow]waits[/] [cyan]$ cdk[/] plain")
+    assert faint(console.export_svg(title="x", clear=False)) != set(), "the measure would notice"
+    assert faint(terminal(console, "x")) == set()
