@@ -47,7 +47,8 @@ def install(requirements: Path = REQUIREMENTS) -> None:
         SystemExit: pip failed; the message has its output.
     """
     # In the virtual environment, with which it goes.
-    installed = Path(sys.prefix) / f"{requirements.parent.name}-{requirements.stem}-set-up-for"
+    name = "-".join(requirements.relative_to(PROJECT).parts)
+    installed = Path(sys.prefix) / f"{name}-set-up-for"
     pins = requirements.read_text(encoding="utf-8")
     # Tests that run side by side come here at the same time.
     with FileLock(f"{installed}.lock"):
