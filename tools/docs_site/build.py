@@ -4,6 +4,7 @@ Owns the order of these. A warning is an error: a link that leads nowhere, a pag
 language of a code block that nobody knows.
 """
 
+import re
 import shutil
 import sys
 import tempfile
@@ -17,8 +18,9 @@ from tools.docs_site import api
 from tools.docs_site.pages import Pages
 
 PROJECT = Path(__file__).resolve().parents[2]
-#: Where the page of the construct says that its reference follows.
-API_PAGE, API_MARK = "api.md", "<!-- reference -->"
+#: The page of the construct, and the part of it in whose place the site has the reference.
+API_PAGE = "api.md"
+_REFERENCE = re.compile(r"<!-- reference -->.*?<!-- end -->", re.DOTALL)
 
 #: What tells a former site from another folder.
 FORMER = "searchindex.js"
@@ -44,7 +46,10 @@ def build(out: Path, project: Path = PROJECT) -> int:
         source, work, html = (Path(directory, name) for name in ("source", "work", "html"))
         Pages(project).stage(source)
         page = source / API_PAGE
-        page.write_text(page.read_text(encoding="utf-8").replace(API_MARK, api.reference(project)), encoding="utf-8")
+        text, found = _REFERENCE.subn(lambda _: api.reference(project), page.read_text(encoding="utf-8"))
+        if found != 1:
+            raise ValueError(f"docs/{API_PAGE}: got {found} places for the reference, expected one")
+        page.write_text(text, encoding="utf-8")
         with docutils_namespace():
             app = Sphinx(
                 str(source), str(Path(__file__).parent), str(html), str(work), "html",
