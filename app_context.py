@@ -1,7 +1,7 @@
 """What context values mean to app.py, and the words of a refusal.
 
-Owns that a missing or wrong value is told by its own name and place; `app_names` has the names. Needs neither the CDK nor
-the construct to be installed; what a VM id has to look like is asked of the construct's own module, by the caller.
+Owns that a missing or wrong value is told by its own name and place; `app_names` has the names. Needs neither the CDK
+nor the construct to be installed; what a VM id has to look like is asked of the construct's own module, by the caller.
 """
 
 from __future__ import annotations
