@@ -1,0 +1,44 @@
+"""What the parts of a run work with: one value, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from acceptance.evs_calls import Answer, EvsCalls
+from acceptance.findings import Findings
+from acceptance.place import Looks, Place
+from acceptance.safekeeping import Safekeeping
+from evs_fleet.aws.session import Session
+
+
+@dataclass
+class Context:
+    """One run.
+
+    Attributes:
+        name: of the run; its stacks' names begin with it.
+        directory: for what the run writes.
+        say: tells the user what is going on, in one line.
+    """
+
+    name: str
+    place: Place
+    session: Session
+    evs: EvsCalls
+    looks: Looks
+    keep: Safekeeping
+    findings: Findings
+    directory: Path
+    say: Callable[[str], None]
+
+    def note(self, answer: Answer) -> Answer:
+        """Put an answer into the report, and return it."""
+        self.looks.learn(answer)
+        self.findings.calls.append({
+            "operation": answer.operation, "request": answer.members, "httpStatus": answer.status,
+            "errorType": answer.header, "code": answer.code, "body": answer.body,
+            "seconds": round(answer.seconds, 3),
+        })  # fmt: skip
+        return answer
