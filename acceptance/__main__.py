@@ -81,10 +81,13 @@ def _run(options: Options, session: Session, evs: EvsCalls, signals: Signals) ->
         try:
             run_parts(context, options.parts, ending)
         finally:
-            with signals.held():
-                ending.left = clean_up(keep, session, evs, say)
+            # Within the outer `try`: a signal just before this still leads to the clean-up.
+            signals.hold()
     except Interrupted:
+        say("ended by a signal")
         ending.stopped.append("ended by a signal")
+    finally:
+        ending.left = clean_up(keep, session, evs, say)
 
     known = {
         "account": account, "environment": place.environment, "connector": place.connector, "vm": place.vm,
@@ -124,8 +127,8 @@ def _clean_up_former(options: Options, session: Session, evs: EvsCalls, signals:
             left.append(f"{path.parent}: of account {keep.record.account}, region {keep.record.region}")
             continue
         say(f"cleaning up after {path.parent.name}")
-        with signals.held():
-            left += clean_up(keep, session, evs, say)
+        signals.hold()
+        left += clean_up(keep, session, evs, say)
     for line in left:
         sys.stderr.write(f"error: left behind: {line}\n")
     say("something is left" if left else "nothing is left")

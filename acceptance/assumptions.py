@@ -122,7 +122,7 @@ _STACK = (
     ("first-deployment", "the stack is CREATE_COMPLETE, and the VM is CREATED",
      (_BEHAVIOUR,), "cdk deploy"),
     ("deletion-policy-alone", "CloudFormation refuses it, or touches no resource",
-     (_BEHAVIOUR, "docs/decisions/declared-set.md"), "UpdateStack by the API; the DeletionPolicy of one resource changes"),
+     (_BEHAVIOUR, "docs/decisions/declared-set.md"), "UpdateStack by the API: DeletionPolicy of one resource"),
     ("changed-set", "a changed set gets another id, and CloudFormation sends a Delete of the former one afterwards",
      (_BEHAVIOUR, "lambda_handler/steps/declared_sets.py"), "cdk deploy with a second VM; the function's log"),
     ("stays-entitled", "a VM that stays declared keeps its entitlement through each update",

@@ -55,9 +55,7 @@ def read(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--connector", default="", help="default: the environment's connector of type VCENTER")
     parser.add_argument("--only", default="", metavar="PART,...", help=f"parts of it: {', '.join(PARTS)}")
     parser.add_argument("--yes", action="store_true", help="do not ask before it begins")
-    parser.add_argument(
-        "--clean-up", action="store_true", help="clean up after runs that were killed, and nothing else"
-    )
+    parser.add_argument("--clean-up", action="store_true", help="clean up after a run that was killed; nothing else")
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="where runs write; default .local/acceptance")
     given = parser.parse_args(arguments)
     if not given.clean_up:

@@ -159,6 +159,6 @@ def require_free(evs: EvsCalls, environment: str, connectors: list[str], vm_ids:
             for row in answer.rows:
                 if row.get("vmId") in vm_ids and row.get("status") != "DELETED":
                     raise AcceptanceError(
-                        f"{row.get('vmId')}: EVS lists an entitlement of it already ({row.get('status')} at {connector}); "
+                        f"{row.get('vmId')}: EVS lists an entitlement already ({row.get('status')} at {connector}); "
                         "expected a VM without one: a run never touches what exists. Nothing was changed"
                     )

@@ -98,8 +98,8 @@ def announce(options: Options, session: Session, place: Place, say: Callable[[st
         )
     four = 4 * price.USD_PER_VCPU_HOUR
     say(
-        f"Entitlements cost {price.USD_PER_VCPU_HOUR} USD a vCPU-hour while the VM is powered on ({price.SOURCE}): a VM "
-        f"with 4 vCPUs that is entitled for an hour costs {four:.2f} USD. Lambda, DynamoDB, logs and S3 come on top."
+        f"Entitlements cost {price.USD_PER_VCPU_HOUR} USD a vCPU-hour while the VM is powered on ({price.SOURCE}): a "
+        f"VM with 4 vCPUs that is entitled for an hour costs {four:.2f} USD. Lambda, DynamoDB, logs and S3 come on top."
     )
 
 

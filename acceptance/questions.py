@@ -40,12 +40,12 @@ class Questions:
         if not answer.is_taken:
             self._findings.not_seen("list-answer", answer.words)
             return
-        token = answer.body.get("nextToken", "absent")
+        token = _kind(answer)
         members = ", ".join(answer.body)
         as_assumed = set(answer.body) <= {"entitlements", "nextToken"} and "entitlements" in answer.body and (
-            token == "absent" or bool(token)
+            token in ("absent", "given")
         )  # fmt: skip
-        self._findings.saw("list-answer", as_assumed, f"members {members}; nextToken {_kind(token)}")
+        self._findings.saw("list-answer", as_assumed, f"members {members}; nextToken {token}")
         self._findings.measure("entitlements listed at the connector before the run", str(len(answer.rows)))
 
     def _connectors(self) -> None:
@@ -141,10 +141,12 @@ def _field(answer: Answer, wanted: str) -> str:
     return wanted if wanted in names else ", ".join(names) or "none"
 
 
-def _kind(token: Any) -> str:
-    if token is None:
-        return "null"
-    return "absent" if token == "absent" else "empty" if not token else "given"
+def _kind(answer: Answer) -> str:
+    """Say how the token of the next page came."""
+    if "nextToken" not in answer.body:
+        return "absent"
+    value = answer.body["nextToken"]
+    return "null" if value is None else "given" if value else "empty"
 
 
 def _letters() -> str:

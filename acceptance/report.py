@@ -73,8 +73,9 @@ def _value(findings: Findings, ending: Ending, redaction: Redaction) -> dict[str
         "left": [text(line) for line in ending.left],
         "assumptions": [
             {
-                "name": name, "part": each.part, "assumed": each.assumed, "where": list(each.where), "asked": each.asked,
-                "verdict": findings.of(name).verdict, "seen": [text(line) for line in findings.of(name).seen],
+                "name": name, "part": each.part, "assumed": each.assumed, "where": list(each.where),
+                "asked": each.asked, "verdict": findings.of(name).verdict,
+                "seen": [text(line) for line in findings.of(name).seen],
             }
             for name, each in ASSUMPTIONS.items()
         ],

@@ -5,10 +5,9 @@ Owns that the clean-up comes always, and that no signal but SIGKILL cuts it shor
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 
 from acceptance.assumptions import ASSUMPTIONS, Part
@@ -25,6 +24,8 @@ from acceptance.stack_removal import StackRemoval
 from evs_fleet.aws.session import Session
 from evs_fleet.errors import AwsError
 
+#: What ends a part. The last ones are an answer that is not made as all that is known says.
+_ENDS = (AcceptanceError, AwsError, LookupError, TypeError, ValueError, AttributeError)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PARTS: dict[Part, Callable[[Context], None]] = {
     "questions": lambda context: Questions(context).run(),
@@ -46,14 +47,9 @@ class Signals:
         for number in _SIGNALS:
             signal.signal(number, self._on_signal)
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Let nothing be cut short."""
+    def hold(self) -> None:
+        """Let nothing be cut short any more."""
         self._is_held = True
-        try:
-            yield
-        finally:
-            self._is_held = False
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if self._is_held:
@@ -73,8 +69,9 @@ def run_parts(context: Context, parts: tuple[Part, ...], ending: Ending) -> None
     for part in parts:
         try:
             _PARTS[part](context)
-        except (AcceptanceError, AwsError) as error:
-            line = f"{part}: {error}"
+        except _ENDS as error:
+            known = isinstance(error, AcceptanceError | AwsError)
+            line = f"{part}: {error}" if known else f"{part}: an answer of AWS has an unexpected form: {error!r}"
             context.say(line)
             ending.stopped.append(line)
             names = [name for name, each in ASSUMPTIONS.items() if each.part == part]

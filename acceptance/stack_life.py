@@ -1,4 +1,4 @@
-"""The third part of a run: the life of a stack by the CDK CLI, with updates that fail, are cancelled or not rolled back.
+"""The third part of a run: the life of a stack by the CDK CLI, with updates that fail, or are cancelled.
 
 Each step begins with the stack at rest. A step that does not lead to what is assumed is a finding, not an error; one
 after which nothing can follow ends the part.
@@ -134,9 +134,7 @@ class StackLife:
         if said == "cancelled":
             as_assumed = status == "UPDATE_ROLLBACK_COMPLETE" and self._is_gone(self._newcomer)
             self._findings.saw("cancelled", as_assumed, f"{status}, {self._held_words()}")
-            self._findings.measure(
-                "from the change set to the end of the cancelled update", f"{time.time() - began:.0f} s"
-            )
+            self._findings.measure("an update that is cancelled, as a whole", f"{time.time() - began:.0f} s")
         else:
             self._findings.not_seen("cancelled", said)
         self._note_requests("an update that is cancelled", began)
@@ -184,7 +182,7 @@ class StackLife:
         done = self._deployments.destroy(self._stack, self._assemblies["base"])
         self._time(done)
         status = self._status()
-        gone = all([self._is_gone(vm_id) for vm_id in self._context.place.vms])
+        gone = all(self._is_gone(vm_id) for vm_id in self._context.place.vms)
         self._findings.saw("destroyed", status == GONE and gone, f"{status}, {self._held_words()}{self._why(done)}")
         if status != GONE:
             raise PartOver(f"stack {self._stack} could not be destroyed: {status}")
@@ -200,7 +198,7 @@ class StackLife:
         reason = reasons[0] if reasons else "no reason"
         code = self._context.findings.of("bad-vm-code")
         named = place.unknown in reason and ("VM_NOT_FOUND" in reason or code.verdict == "different")
-        nothing = all([self._is_gone(vm_id) for vm_id in (place.vm, place.unknown)])
+        nothing = all(self._is_gone(vm_id) for vm_id in (place.vm, place.unknown))
         self._findings.saw("failed-create", status == "ROLLBACK_COMPLETE" and named and nothing, f"{status}; {reason}")
         deletions = [
             event["ResourceStatus"] for event in self._deployments.events(self._failing, done.began)

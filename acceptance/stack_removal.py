@@ -12,7 +12,7 @@ from collections.abc import Callable
 from evs_fleet.aws.session import Session
 from evs_fleet.errors import AwsError
 
-#: Seconds that a stack is given to come to rest, and to go. A request of the function may take its whole ServiceTimeout.
+#: Seconds that a stack is given to come to rest, and to go: a request may take its whole ServiceTimeout.
 _WITHIN = 2 * 3600.0
 _LOOK_EVERY = 2.0
 #: Deletions that end as DELETE_FAILED are begun anew so often.
