@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -89,6 +90,8 @@ def _run(options: Options, session: Session, evs: EvsCalls, signals: Signals) ->
     finally:
         ending.left = clean_up(keep, session, evs, say)
 
+    for name in ("assemblies", "cdk"):
+        shutil.rmtree(directory / name, ignore_errors=True)
     known = {
         "account": account, "environment": place.environment, "connector": place.connector, "vm": place.vm,
         "second vm": place.second or "", "unknown vm": place.unknown,

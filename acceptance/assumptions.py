@@ -114,15 +114,13 @@ _LIFE = (
      (_SETTINGS, "lambda_handler/steps/remove.py"), "DeleteEntitlement at once after CreateEntitlement"),
     ("known-statuses", "CREATING, CREATED, AT_RISK, ENTITLEMENT_REMOVED, CREATE_FAILED, DELETED and no other",
      (_ROWS,), "every row of the connector that this run saw"),
-    ("known-members", "a row has the members of botocore's model and no other",
-     (_MODEL, _ROWS), "every row of the connector that this run saw, as it came"),
+    ("known-members", "answers, rows and errors have the members of botocore's model and no others",
+     (_MODEL, _ROWS), "every answer of this run, as it came"),
 )  # fmt: skip
 
 _STACK = (
     ("first-deployment", "the stack is CREATE_COMPLETE, and the VM is CREATED",
      (_BEHAVIOUR,), "cdk deploy"),
-    ("deletion-policy-alone", "CloudFormation refuses it, or touches no resource",
-     (_BEHAVIOUR, "docs/decisions/declared-set.md"), "UpdateStack by the API: DeletionPolicy of one resource"),
     ("changed-set", "a changed set gets another id, and CloudFormation sends a Delete of the former one afterwards",
      (_BEHAVIOUR, "lambda_handler/steps/declared_sets.py"), "cdk deploy with a second VM; the function's log"),
     ("stays-entitled", "a VM that stays declared keeps its entitlement through each update",
@@ -133,7 +131,7 @@ _STACK = (
      (_BEHAVIOUR,), "cdk deploy with one VM more and a resource that fails behind it"),
     ("cancelled", "UPDATE_ROLLBACK_COMPLETE, and the VM that came is not entitled",
      (_BEHAVIOUR,), "CancelUpdateStack while the custom resource is UPDATE_IN_PROGRESS or CREATE_IN_PROGRESS"),
-    ("no-rollback", "UPDATE_FAILED, and the VM that came is entitled; the next deployment that succeeds puts all right",
+    ("no-rollback", "whatever CloudFormation says to it, the next deployment that succeeds puts all right",
      (_LIMITS,), "cdk deploy --no-rollback with one VM more and a resource that fails behind it; then without that"),
     ("express", "the stack is UPDATE_COMPLETE, and the VM that left is not entitled any more soon after",
      (_LIMITS,), "cdk deploy --express without the VM that came; where the CLI knows it"),
@@ -142,7 +140,7 @@ _STACK = (
     ("failed-create", "the stack is ROLLBACK_COMPLETE, the reason names VM and errorCode, and nothing is entitled",
      (_BEHAVIOUR, "docs/operations.md"), "cdk deploy of the VM and one that no vCenter has"),
     ("delete-after-failed-create", "CloudFormation sends a Delete for a custom resource whose Create failed",
-     ("docs/local-aws.md", _BEHAVIOUR), "the function's log while the first deployment is rolled back"),
+     ("docs/local-aws.md", _BEHAVIOUR), "the events of the stack while its first deployment is rolled back"),
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from acceptance.evs_calls import Answer, EvsCalls
@@ -21,6 +21,7 @@ class Context:
         name: of the run; its stacks' names begin with it.
         directory: for what the run writes.
         say: tells the user what is going on, in one line.
+        unmodelled: members of answers that botocore's model does not have.
     """
 
     name: str
@@ -32,10 +33,12 @@ class Context:
     findings: Findings
     directory: Path
     say: Callable[[str], None]
+    unmodelled: set[str] = field(default_factory=set)
 
     def note(self, answer: Answer) -> Answer:
         """Put an answer into the report, and return it."""
         self.looks.learn(answer)
+        self.unmodelled |= self.evs.unmodelled(answer)
         self.findings.calls.append({
             "operation": answer.operation, "request": answer.members, "httpStatus": answer.status,
             "errorType": answer.header, "code": answer.code, "body": answer.body,

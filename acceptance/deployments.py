@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _LOOK_EVERY, _SETTLED_WITHIN = 2.0, 2 * 3600.0
 #: Seconds that the function's last lines may take to reach its log.
 _LOG_WITHIN = 30.0
 GONE = "GONE"
+_TELLING = re.compile(r"(?i)\u274c|\berror\b|replacement|rollback|denied|failed:")
 
 
 class Shell:
@@ -239,8 +241,10 @@ class Deployments:
 
 
 def last_line(done: Done) -> str:
-    """Return the last line that a command printed."""
-    return next((line.strip() for line in reversed(done.output.splitlines()) if line.strip()), "no output")
+    """Return the line in which a command says why it failed, or the last one that it printed."""
+    lines = [line.strip() for line in done.output.splitlines() if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line)]
+    return (telling or lines or ["no output"])[-1]
 
 
 def _json_line(message: str) -> dict[str, Any] | None:

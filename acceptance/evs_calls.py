@@ -111,9 +111,18 @@ class EvsCalls:
         self._raw = _Raw()
         self._client.meta.events.register("after-call.evs", self._keep)
 
-    def members_of_row(self) -> set[str]:
-        """Return the members that a row has by botocore's model."""
-        return set(self._client.meta.service_model.shape_for("VmEntitlement").members)
+    def unmodelled(self, answer: Answer) -> set[str]:
+        """Return the members of an answer that botocore's model does not have, each with where it stands."""
+        model = self._client.meta.service_model
+        if not answer.is_taken:
+            known = {"__type", "message", "Message"}
+            if answer.code in model.shape_names:
+                known |= set(model.shape_for(answer.code).members)
+            return {f"{answer.code}.{name}" for name in answer.body if name not in known}
+        known = set(model.operation_model(answer.operation).output_shape.members)
+        found = {f"{answer.operation}.{name}" for name in answer.body if name not in known}
+        of_row = set(model.shape_for("VmEntitlement").members)
+        return found | {f"VmEntitlement.{name}" for row in answer.rows for name in row if name not in of_row}
 
     def ask(self, operation: str, **members: Any) -> Answer:
         """Make a call and return its answer, whatever it is."""

@@ -84,11 +84,15 @@ def _require_bootstrap(session: Session) -> None:
 def announce(options: Options, session: Session, place: Place, say: Callable[[str], None]) -> None:
     """Tell what a run does and costs."""
     account, _ = session.caller()
-    vms = " and ".join(vm_id for vm_id in (place.vm, place.second) if vm_id)
+    second = place.second if "stack" in options.parts else None
+    vms = " and ".join(vm_id for vm_id in (place.vm, second) if vm_id)
     say(f"account {account}, region {session.region}, {place.environment}, {place.connector}")
     say(f"parts: {', '.join(options.parts)}")
+    if options.parts == ("questions",):
+        say("It entitles nothing, and costs nothing.")
+        return
     say(
-        f"It entitles {vms}, which have no entitlement now, several times, and removes that again. It calls for "
+        f"It entitles {vms} several times, and removes that again. EVS lists no entitlement there now. It calls for "
         f"{place.unknown} as well, which no vCenter should have."
     )
     if "stack" in options.parts:

@@ -92,8 +92,8 @@ def _looked(context: Context) -> None:
         return
     known = {"CREATING", "CREATED", "AT_RISK", "ENTITLEMENT_REMOVED", "CREATE_FAILED", "DELETED"}
     findings.saw("known-statuses", looks.statuses <= known, ", ".join(sorted(looks.statuses)))
-    more = sorted(looks.members - context.evs.members_of_row())
-    said = f"more than in the model: {', '.join(more)}" if more else ", ".join(sorted(looks.members))
+    more = sorted(context.unmodelled)
+    said = f"not in the model: {', '.join(more)}" if more else f"of a row {', '.join(sorted(looks.members))}"
     findings.saw("known-members", not more, said)
 
 

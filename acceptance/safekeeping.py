@@ -41,8 +41,14 @@ class Call:
     vm_id: str
     left_at: float
     outcome: Outcome = "announced"
-    #: When the outcome was known, in seconds since 1970.
+    #: When the call had ended, in seconds since 1970; 0 where that is not known.
     ended_at: float = 0.0
+
+    @property
+    def shows_by(self) -> float:
+        """When the list shows what the call has done, or never will."""
+        lands_by = self.ended_at if self.outcome == "taken" else (self.ended_at or self.left_at) + LANDS_WITHIN
+        return lands_by + LIST_LAG
 
 
 @dataclass
@@ -177,7 +183,7 @@ class Safekeeping:
 
     def _remove(self, evs: EvsCalls, looks: Looks, vm_id: str, calls: list[Call]) -> str | None:
         now = began = time.time()
-        shows_by = max(((call.ended_at or call.left_at + LANDS_WITHIN) + LIST_LAG for call in calls), default=now)
+        shows_by = max((call.shows_by for call in calls), default=now)
         give_up = max(now, shows_by) + GONE_WITHIN
         is_taken = any(call.outcome == "taken" for call in calls)
         asked, absent, answer, has_shown = 0.0, 0, None, False

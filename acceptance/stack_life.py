@@ -21,6 +21,11 @@ from testing.events import TYPE as RESOURCE_TYPE
 AT_REST = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 #: Seconds after which the resource behind the entitlements fails: soon, or late enough to cancel before that.
 _SOON, _LATE = 10, 60
+_WORDS = {
+    "base": "the smaller set",
+    "more": "the larger set",
+    "more-fails": "the larger set with a resource that fails",
+}
 _SETS = ("changed-set", "stays-entitled")
 
 
@@ -90,7 +95,8 @@ class StackLife:
 
     def _deletion_policy(self) -> None:
         answer, statuses = self._deployments.change_deletion_policy(self._stack, "Handle")
-        self._findings.saw("deletion-policy-alone", not statuses, f"{answer}; {', '.join(statuses) or 'no event'}")
+        said = f"{answer}; events of the resource: {', '.join(statuses) or 'none'}"
+        self._findings.measure("an update in which the DeletionPolicy of one resource alone changes", said)
 
     def _changed_set(self) -> None:
         if self._stayer:
@@ -146,14 +152,13 @@ class StackLife:
     def _no_rollback(self) -> None:
         done = self._deploy("more-fails", "--no-rollback")
         status = self._deployments.settled(self._stack)
-        first = f"{status}, {self._held_words()}"
-        self._findings.measure("cdk deploy --no-rollback of a changed set", f"{first}; {last_line(done)}")
+        first = f"{status}, {self._held_words()}{self._why(done)}"
         self._note_requests("an update that fails with rollback off", done.began)
         self._check_stayer("an update that fails with rollback off")
         how = "cdk deploy --no-rollback"
         done = self._deploy("more", "--no-rollback")
         if done.exit_code:
-            self._findings.measure("cdk deploy --no-rollback after that", last_line(done))
+            self._findings.measure("what it said", last_line(done))
             if self._deployments.settled(self._stack) not in AT_REST:
                 self._deployments.roll_back(self._stack, self._assemblies["more"])
                 self._deployments.settled(self._stack)
@@ -180,7 +185,7 @@ class StackLife:
 
     def _destroy(self) -> None:
         done = self._deployments.destroy(self._stack, self._assemblies["base"])
-        self._time(done)
+        self._time("cdk destroy", done)
         status = self._status()
         gone = all(self._is_gone(vm_id) for vm_id in self._context.place.vms)
         self._findings.saw("destroyed", status == GONE and gone, f"{status}, {self._held_words()}{self._why(done)}")
@@ -190,7 +195,7 @@ class StackLife:
     def _failed_create(self) -> None:
         place = self._context.place
         done = self._deployments.deploy(self._failing, self._assemblies["create-fails"])
-        self._time(done)
+        self._time("cdk deploy of a stack with a VM that no vCenter has", done)
         status = self._deployments.settled(self._failing)
         reasons = [
             text for text in self._deployments.failures(self._failing, done.began) if text.startswith(RESOURCE_TYPE)
@@ -214,11 +219,12 @@ class StackLife:
 
     def _deploy(self, variant: str, *options: str) -> Done:
         done = self._deployments.deploy(self._stack, self._assemblies[variant], *options)
-        self._time(done)
+        self._time(f"cdk deploy, {_WORDS[variant]}", done, *options)
         return done
 
-    def _time(self, done: Done) -> None:
-        self._findings.measure(done.command.partition(" --app")[0], f"exit {done.exit_code} after {done.seconds:.0f} s")
+    def _time(self, what: str, done: Done, *options: str) -> None:
+        said = f"exit {done.exit_code} after {done.seconds:.0f} s"
+        self._findings.measure(" ".join([what, *options]), said)
 
     def _status(self) -> str:
         return self._deployments.status(self._stack)

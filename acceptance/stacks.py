@@ -8,6 +8,7 @@ Writes a cloud assembly for each stack of the specification, a JSON file. Deploy
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -51,7 +52,7 @@ def synthesize(environment: str, connector: str, variants: dict[str, Variant], d
     command = [sys.executable, "-m", "acceptance.stacks", str(specification), str(directory)]
     process = subprocess.Popen(  # noqa: S603
         command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
+        start_new_session=True, env=_environment(),
     )  # fmt: skip
     try:
         output, _ = process.communicate(timeout=_LIMIT)
@@ -63,6 +64,12 @@ def synthesize(environment: str, connector: str, variants: dict[str, Variant], d
         lines = [line for line in output.splitlines() if line.strip()] or ["no output"]
         raise AcceptanceError(f"the stacks can't be synthesized: {lines[-1]}")
     return {name: str(directory / name) for name in variants}
+
+
+def _environment() -> dict[str, str]:
+    # The CDK's own check of each template takes seconds, and is not what is tried here. Its Node is the one of `.venv`.
+    path = f"{PROJECT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, "CDK_VALIDATION": "false", "PATH": path}
 
 
 def _write(specification: Path, directory: Path) -> None:
