@@ -15,6 +15,8 @@ from acceptance.safekeeping import LIST_LAG, SKEW
 
 #: Seconds that EVS is given to entitle a VM, and to end an entitlement.
 CREATED_WITHIN, GONE_WITHIN = 3600.0, 900.0
+#: Seconds for which a VM that was removed while CREATING is looked at, at least.
+_AT_LEAST = 5.0
 #: So many looks in a row do not show a VM as held before it counts as gone.
 _ABSENT = 3
 
@@ -179,7 +181,7 @@ class Life:
 
     def _comes_back(self, vm_id: str) -> bool:
         """Tell whether a VM is held after the time in which it would have become entitled."""
-        until = time.time() + max(10.0, 2 * self._created_after)
+        until = time.time() + max(_AT_LEAST, 3 * self._created_after)
         while time.time() < until:
             time.sleep(LOOK_EVERY)
         return any_held(self._looks.rows(vm_id))

@@ -27,7 +27,7 @@ SKEW = 2.0
 #: Seconds that one entitlement is given to go.
 GONE_WITHIN = 900.0
 #: Seconds between two attempts to delete, since EVS may refuse while it is at work.
-_AGAIN = 10.0
+_AGAIN = 5.0
 #: So many looks in a row do not show a VM before it is believed to be gone: rows move while a list is read.
 _ABSENT = 3
 
@@ -185,18 +185,21 @@ class Safekeeping:
         now = began = time.time()
         shows_by = max((call.shows_by for call in calls), default=now)
         give_up = max(now, shows_by) + GONE_WITHIN
-        is_taken = any(call.outcome == "taken" for call in calls)
-        asked, absent, answer, has_shown = 0.0, 0, None, False
+        # These have had their effect, so that one deletion ends it, whatever the list shows.
+        all_taken = bool(calls) and all(call.outcome == "taken" for call in calls)
+        asked, absent, answer, has_shown, is_final = 0.0, 0, None, False, False
         while now < give_up:
             rows = [row for row in looks.rows(vm_id) if self._is_ours(row, calls)]
             held = [row for row in rows if is_held(row)]
-            has_shown = has_shown or any(row.get("status") not in ("DELETED", "CREATING") for row in rows)
+            has_shown = has_shown or bool(rows)
+            is_final = is_final or any(row.get("status") == "CREATE_FAILED" for row in rows)
             absent = 0 if held else absent + 1
-            # What EVS took and the list never showed is deleted as well, once; a row that failed, too.
-            is_due = bool(held) or (answer is None and (bool(rows) or (is_taken and now > shows_by)))
-            if is_due and now - asked >= _AGAIN:
+            has_ended = is_final or (answer is not None and answer.is_taken)
+            # Of several calls one without an answer may still take effect after the others were undone.
+            is_known = all_taken or (len(calls) <= 1 and has_shown)
+            if (held or (answer is None and (rows or all_taken))) and now - asked >= _AGAIN:
                 answer, asked = self.delete(evs, [vm_id]), now
-            elif absent >= _ABSENT and (has_shown or now > shows_by):
+            elif absent >= _ABSENT and ((is_known and has_ended) or now > shows_by):
                 return None
             time.sleep(LOOK_EVERY)
             now = time.time()
