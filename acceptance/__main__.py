@@ -24,7 +24,7 @@ from acceptance.preflight import announce, confirm, place_of
 from acceptance.redaction import Redaction
 from acceptance.report import Ending, summary, write
 from acceptance.run import Signals, clean_up, run_parts, timed
-from acceptance.safekeeping import Record, Safekeeping, unfinished
+from acceptance.safekeeping import Record, Safekeeping, alone, unfinished
 from evs_fleet.aws.session import Session
 from evs_fleet.errors import AwsError
 
@@ -39,9 +39,9 @@ def main() -> int:
         options = command_line.read(None)
         session = Session()
         evs = EvsCalls(session.region)
-        if options.cleans_up:
-            return _clean_up_former(options, session, evs, signals)
-        return _run(options, session, evs, signals)
+        with alone(options.directory):
+            act = _clean_up_former if options.cleans_up else _run
+            return act(options, session, evs, signals)
     except (AcceptanceError, AwsError) as error:
         sys.stderr.write(f"error: {error}\n")
         return FAILURE

@@ -33,11 +33,18 @@ _TELLING = re.compile(r"(?i)\u274c|\berror\b|replacement|rollback|denied|failed:
 
 
 class Shell:
-    """The shell's own environment, as the CDK CLI takes it: its credentials say which account this is."""
+    """The shell's own environment, as the CDK CLI takes it: its credentials say which account this is.
+
+    Args:
+        region: where all else of the run takes place; SDKs differ in where they look for it.
+    """
+
+    def __init__(self, region: str) -> None:
+        self._region = region
 
     def child_environment(self) -> dict[str, str]:
         """Return it."""
-        return dict(os.environ)
+        return {**os.environ, "AWS_REGION": self._region, "AWS_DEFAULT_REGION": self._region}
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Deployments:
 
     def __init__(self, session: Session, keep: Safekeeping, directory: Path, say: Callable[[str], None]) -> None:
         self._session, self._keep, self._say = session, keep, say
-        self._cdk = Cdk(Shell(), directory, has_short_waits=False)
+        self._cdk = Cdk(Shell(session.region), directory, has_short_waits=False)
 
     def deploy(self, stack: str, assembly: str, *options: str) -> Done:
         """Run `cdk deploy`; how it ended is in the answer.

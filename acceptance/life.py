@@ -10,7 +10,7 @@ import time
 from acceptance.context import Context
 from acceptance.errors import PartOver
 from acceptance.evs_calls import Answer
-from acceptance.place import LOOK_EVERY, Row, Seen, any_held, settled, started
+from acceptance.place import LOOK_EVERY, Row, Seen, any_held, present, settled, started
 from acceptance.safekeeping import LIST_LAG, SKEW
 
 #: Seconds that EVS is given to entitle a VM, and to end an entitlement.
@@ -68,7 +68,7 @@ class Life:
 
     def _become_created(self) -> None:
         vm_id = self._place.vm
-        shown = self._looks.wait(vm_id, bool, self._answered_at, 5 * LIST_LAG)
+        shown = self._looks.wait(vm_id, lambda rows: bool(present(rows)), self._answered_at, 5 * LIST_LAG)
         self._shows("list-after-create", "list-lag-create", shown, "listed")
         self._pages()
         self._context.say("waiting until EVS has checked the VM")
@@ -134,7 +134,7 @@ class Life:
         rows = [row for row in answer.rows if row.get("vmId") == vm_id]
         as_assumed = answer.is_taken and len(rows) == 1 and rows[0].get("startedAt") == before.get("startedAt")
         self._findings.saw("create-again", as_assumed, answer.words)
-        rows = self._looks.rows(vm_id)
+        rows = present(self._looks.rows(vm_id))
         self._findings.saw("one-row", len(rows) == 1, ", ".join(str(row.get("status")) for row in rows) or "no row")
 
     # --- deleting --------------------------------------------------------------------------------------------------
@@ -229,4 +229,4 @@ def _has_fraction(text: str) -> bool:
 
 
 def _all_deleted(rows: list[Row]) -> bool:
-    return all(row.get("status") == "DELETED" for row in rows)
+    return not present(rows)

@@ -8,7 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from botocore.utils import parse_timestamp
 
 from acceptance.errors import AcceptanceError
 from acceptance.evs_calls import Answer, EvsCalls
@@ -60,7 +63,7 @@ class Seen:
     def row(self) -> Row:
         """The row that counts of those that were seen last; empty where there is none."""
         held = [row for row in self.rows if is_held(row)]
-        return (held or self.rows or [{}])[-1]
+        return (held or present(self.rows) or self.rows or [{}])[-1]
 
 
 class Looks:
@@ -134,15 +137,27 @@ def any_held(rows: list[Row]) -> bool:
     return any(map(is_held, rows))
 
 
+def present(rows: list[Row]) -> list[Row]:
+    """Return the rows that are not deleted: EVS may go on to list former ones."""
+    return [row for row in rows if row.get("status") != "DELETED"]
+
+
 def settled(rows: list[Row]) -> bool:
     """Tell whether there is a row, and none that EVS is still at work on."""
-    return bool(rows) and all(row.get("status") != "CREATING" for row in rows)
+    return bool(present(rows)) and all(row.get("status") != "CREATING" for row in rows)
 
 
 def started(row: Row) -> float | None:
-    """Return when a row began, in seconds since 1970; None where it does not say, or not as a number."""
+    """Return when a row began, in seconds since 1970; None where it does not say."""
     value = row.get("startedAt")
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        # A number or a text, as an SDK would take it.
+        moment: datetime = parse_timestamp(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return float(value) if isinstance(value, int | float) else moment.timestamp()
 
 
 def require_free(evs: EvsCalls, environment: str, connectors: list[str], vm_ids: list[str]) -> None:

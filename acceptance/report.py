@@ -75,7 +75,7 @@ def _value(findings: Findings, ending: Ending, redaction: Redaction) -> dict[str
             {
                 "name": name, "part": each.part, "assumed": each.assumed, "where": list(each.where),
                 "asked": each.asked, "verdict": findings.of(name).verdict,
-                "seen": [text(line) for line in findings.of(name).seen],
+                "seen": [text(line) for line in findings.of(name).seen] or ["the run ended before"],
             }
             for name, each in ASSUMPTIONS.items()
         ],

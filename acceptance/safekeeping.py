@@ -7,10 +7,11 @@ make is in a file first, so that a run that was killed can be cleaned up by anot
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -173,7 +174,9 @@ class Safekeeping:
         left = []
         for vm_id in dict.fromkeys([*record.by_stack, *(call.vm_id for call in record.calls)]):
             calls = [call for call in record.calls if call.vm_id == vm_id and call.outcome != "refused"]
-            say(f"making sure that {vm_id} is not entitled by this run")
+            wait = max((call.shows_by - time.time() for call in calls if call.outcome == "announced"), default=0.0)
+            why = f": a call got no answer, and is awaited for up to {wait:.0f} s" if wait > 0 else ""
+            say(f"making sure that {vm_id} is not entitled by this run{why}")
             try:
                 if line := self._remove(evs, looks, vm_id, calls):
                     left.append(line)
@@ -221,6 +224,23 @@ class Safekeeping:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self._path)
+
+
+@contextlib.contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Let no other run of this machine go on beside this one: it would clean up what is in use.
+
+    Raises:
+        AcceptanceError: there is another one.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as file:
+        try:
+            # It goes with the process, however that ends.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AcceptanceError(f"another run is under way in {directory}; expected none") from None
+        yield
 
 
 def unfinished(directory: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from acceptance.deployments import GONE, Deployments, last_line
 from acceptance.errors import PartOver
 from acceptance.place import Row, any_held, started
 from acceptance.safekeeping import LIST_LAG
-from acceptance.stacks import Variant, synthesize
+from acceptance.stacks import Variant, Where, synthesize
 from testing.cdk import Done
 from testing.events import TYPE as RESOURCE_TYPE
 
@@ -73,7 +73,9 @@ class StackLife:
         }
         self._context.say("synthesizing the stacks")
         directory = self._context.directory / "assemblies"
-        self._assemblies = synthesize(place.environment, place.connector, variants, directory)
+        account, _ = self._context.session.caller()
+        where = Where(account, self._context.session.region, place.environment, place.connector)
+        self._assemblies = synthesize(where, variants, directory)
         if not place.second:
             self._findings.none_seen(_SETS, "no second VM was given (VM2)")
 
@@ -159,10 +161,11 @@ class StackLife:
         done = self._deploy("more", "--no-rollback")
         if done.exit_code:
             self._findings.measure("what it said", last_line(done))
+            how = "cdk deploy"
             if self._deployments.settled(self._stack) not in AT_REST:
                 self._deployments.roll_back(self._stack, self._assemblies["more"])
                 self._deployments.settled(self._stack)
-            how = "cdk rollback, then cdk deploy"
+                how = "cdk rollback, then cdk deploy"
             done = self._deploy("more")
         status = self._deployments.settled(self._stack)
         as_assumed = status == "UPDATE_COMPLETE" and any_held(self._looks.rows(self._newcomer))
@@ -257,6 +260,9 @@ class StackLife:
         if self._stayer is None:
             return
         row = self._row(self._stayer)
+        if any_held([row]) and self._stayer_began is None:
+            self._findings.not_seen("stays-entitled", "the row of the VM has no startedAt")
+            return
         as_assumed = any_held([row]) and started(row) == self._stayer_began
         said = "startedAt is the same" if as_assumed else f"{row.get('status', 'not listed')}, began {started(row)}"
         self._findings.saw("stays-entitled", as_assumed, said if as_assumed else f"{step}: {said}")

@@ -24,6 +24,16 @@ SERVICE_TIMEOUT = 30
 
 
 @dataclass(frozen=True)
+class Where:
+    """Where the stacks go: the CDK CLI refuses to deploy with credentials of another account."""
+
+    account: str
+    region: str
+    environment: str
+    connector: str
+
+
+@dataclass(frozen=True)
 class Variant:
     """A stack as it is deployed once.
 
@@ -38,7 +48,7 @@ class Variant:
     fails_after: int | None = None
 
 
-def synthesize(environment: str, connector: str, variants: dict[str, Variant], directory: Path) -> dict[str, str]:
+def synthesize(where: Where, variants: dict[str, Variant], directory: Path) -> dict[str, str]:
     """Return the folder of a cloud assembly for each variant, by its name.
 
     Raises:
@@ -47,7 +57,7 @@ def synthesize(environment: str, connector: str, variants: dict[str, Variant], d
     directory.mkdir(parents=True, exist_ok=True)
     specification = directory / "stacks.json"
     listed = {name: asdict(variant) for name, variant in variants.items()}
-    text = json.dumps({"environment": environment, "connector": connector, "variants": listed})
+    text = json.dumps({**asdict(where), "variants": listed})
     specification.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "acceptance.stacks", str(specification), str(directory)]
     process = subprocess.Popen(  # noqa: S603
@@ -74,7 +84,7 @@ def _environment() -> dict[str, str]:
 
 def _write(specification: Path, directory: Path) -> None:
     # Here alone: to import the CDK starts Node.
-    from aws_cdk import App, CfnWaitCondition, CfnWaitConditionHandle, Duration, Stack
+    from aws_cdk import App, CfnWaitCondition, CfnWaitConditionHandle, Duration, Environment, Stack
 
     from evs_entitlements import WindowsServerEntitlements
 
@@ -83,7 +93,8 @@ def _write(specification: Path, directory: Path) -> None:
     for name, variant in said["variants"].items():
         app = App(outdir=str(directory / name), context=context)
         text = "A run of `make acceptance`; may be deleted once that is over"
-        stack = Stack(app, variant["stack"], description=text)
+        env = Environment(account=said["account"], region=said["region"])
+        stack = Stack(app, variant["stack"], description=text, env=env)
         # A stack that declares nothing needs something to be made of, and this costs nothing.
         handle = CfnWaitConditionHandle(stack, "Handle")
         entitlements = None

@@ -138,7 +138,7 @@ def test_it_asks_before_it_begins(acceptance: Acceptance, typed: str) -> None:
     assert "0.046 USD a vCPU-hour" in output
     assert "nothing was done" in output
     assert acceptance.changing_calls() == []
-    assert list(acceptance.directory.iterdir()) == []
+    assert list(acceptance.directory.glob("*/*")) == []
 
 
 def test_a_call_without_an_answer_ends_the_run_and_is_undone(acceptance: Acceptance) -> None:
@@ -164,8 +164,12 @@ def test_ctrl_c_while_a_vm_is_being_entitled(acceptance: Acceptance) -> None:
 
 
 def test_a_run_that_was_killed_is_cleaned_up_by_another(acceptance: Acceptance) -> None:
+    acceptance.cloud.evs.set(create_latency=20.0)
     process = acceptance.begin(*WHERE, "--only", "life", "--yes")
     until(lambda: acceptance.cloud.held() != [])
+    code, output = acceptance.run("--clean-up")
+    assert code == 2
+    assert "another run is under way" in output
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     assert "vm-101" in acceptance.cloud.held()

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from acceptance import options, stack_removal
+from acceptance import options
 from acceptance.assumptions import ASSUMPTIONS, PARTS
 from acceptance.errors import AcceptanceError
 from acceptance.findings import Findings
@@ -141,14 +141,14 @@ class CloudFormation:
 def test_a_stack_is_deleted_from_whatever_state(
     statuses: tuple[str, ...], calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack_removal.time, "sleep", _no_sleep)
+    monkeypatch.setattr("acceptance.stack_removal.time.sleep", _no_sleep)
     cloudformation = CloudFormation(*statuses)
     assert StackRemoval(cast(Session, cloudformation), _say).remove("Mine") is None
     assert cloudformation.calls == calls
 
 
 def test_a_stack_that_does_not_go_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack_removal.time, "sleep", _no_sleep)
+    monkeypatch.setattr("acceptance.stack_removal.time.sleep", _no_sleep)
     cloudformation = CloudFormation("DELETE_FAILED")
     said = StackRemoval(cast(Session, cloudformation), _say).remove("Mine")
     assert said == "stack Mine is still there: DELETE_FAILED"
