@@ -37,8 +37,8 @@ def main() -> int:
     signals.catch()
     try:
         options = command_line.read(None)
-        session = Session()
-        evs = EvsCalls(session.region)
+        session = Session(options.profile, options.region)
+        evs = EvsCalls(session.region, session.profile)
         with alone(options.directory):
             act = _clean_up_former if options.cleans_up else _run
             return act(options, session, evs, signals)

@@ -1,6 +1,6 @@
 """Deployments of a run: the real CDK CLI for what a user does, and CloudFormation's API for what happened.
 
-Owns commands, stack events and the function's log. Judges nothing.
+Owns commands and stack events. Judges nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,34 +25,27 @@ from testing.events import TYPE as RESOURCE_TYPE
 COMMAND_LIMIT = 2.5 * 3600
 #: Seconds between looks at a stack, and seconds that its operation may take.
 _LOOK_EVERY, _SETTLED_WITHIN = 2.0, 2 * 3600.0
-#: Seconds that the function's last lines may take to reach its log.
-_LOG_WITHIN = 30.0
 GONE = "GONE"
+_CREDENTIALS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"})
 _TELLING = re.compile(r"(?i)\u274c|\berror\b|replacement|rollback|denied|failed:")
 
 
 class Shell:
-    """The shell's own environment, as the CDK CLI takes it: its credentials say which account this is.
+    """The shell's own environment, as the CDK CLI takes it, with the region and profile of the run.
 
-    Args:
-        region: where all else of the run takes place; SDKs differ in where they look for it.
+    SDKs differ in where they look for a region, and in what counts more, a profile or credentials of the environment.
     """
 
-    def __init__(self, region: str) -> None:
-        self._region = region
+    def __init__(self, session: Session) -> None:
+        self._region, self._profile = session.region, session.profile
 
     def child_environment(self) -> dict[str, str]:
         """Return it."""
-        return {**os.environ, "AWS_REGION": self._region, "AWS_DEFAULT_REGION": self._region}
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A request that CloudFormation sent to the function, by the function's log; `at` is in seconds since 1970."""
-
-    kind: str
-    request_id: str
-    at: float
+        environment = {**os.environ, "AWS_REGION": self._region, "AWS_DEFAULT_REGION": self._region}
+        if self._profile:
+            kept = {name: value for name, value in environment.items() if name not in _CREDENTIALS}
+            return {**kept, "AWS_PROFILE": self._profile}
+        return environment
 
 
 class Deployments:
@@ -65,7 +57,7 @@ class Deployments:
 
     def __init__(self, session: Session, keep: Safekeeping, directory: Path, say: Callable[[str], None]) -> None:
         self._session, self._keep, self._say = session, keep, say
-        self._cdk = Cdk(Shell(session.region), directory, has_short_waits=False)
+        self._cdk = Cdk(Shell(session), directory, has_short_waits=False)
 
     def deploy(self, stack: str, assembly: str, *options: str) -> Done:
         """Run `cdk deploy`; how it ended is in the answer.
@@ -201,62 +193,9 @@ class Deployments:
         events = self.events(stack, began)
         return status, [one["ResourceStatus"] for one in events if one["LogicalResourceId"] == logical_id]
 
-    # --- what the function was asked -------------------------------------------------------------------------------
-
-    def requests(self, stack: str, since: float, *, at_least: int = 0) -> list[Sent] | None:
-        """Return what CloudFormation asked the function since a time, in order; None where its log can't be read.
-
-        Args:
-            at_least: so many are awaited for a while, since log lines come late.
-        """
-        group = self._log_group(stack)
-        if group is None:
-            return None
-        until = time.monotonic() + _LOG_WITHIN
-        while True:
-            found = self._sent(group, since)
-            if found is None or len(found) >= at_least or time.monotonic() > until:
-                return found
-            time.sleep(_LOOK_EVERY)
-
-    def _sent(self, group: str, since: float) -> list[Sent] | None:
-        found: dict[str, Sent] = {}
-        try:
-            events = self._session.items(
-                "logs", "filter_log_events", "events", logGroupName=group, startTime=int(since * 1000)
-            )
-            for event in sorted(events, key=lambda event: int(event["timestamp"])):
-                line = _json_line(event["message"])
-                if line and line.get("RequestType") in ("Create", "Update", "Delete"):
-                    sent = Sent(line["RequestType"], str(line.get("RequestId")), event["timestamp"] / 1000)
-                    found.setdefault(sent.request_id, sent)
-        except AwsError:
-            return None
-        return list(found.values())
-
-    def _log_group(self, stack: str) -> str | None:
-        try:
-            answer = self._session.call("cloudformation", "describe_stack_resources", StackName=stack)
-        except AwsError:
-            return None
-        groups = [
-            str(one["PhysicalResourceId"])
-            for one in answer["StackResources"]
-            if one["ResourceType"] == "AWS::Logs::LogGroup" and "Provider" in one["LogicalResourceId"]
-        ]
-        return groups[0] if groups else None
-
 
 def last_line(done: Done) -> str:
     """Return the line in which a command says why it failed, or the last one that it printed."""
     lines = [line.strip() for line in done.output.splitlines() if line.strip()]
     telling = [line for line in lines if _TELLING.search(line)]
     return (telling or lines or ["no output"])[-1]
-
-
-def _json_line(message: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(message)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None

@@ -96,16 +96,19 @@ class _Raw:
 
 
 class EvsCalls:
-    """The EVS API in one region, with the shell's credentials.
+    """The EVS API in one region.
+
+    Args:
+        profile: whose credentials are used; None for the shell's.
 
     Raises:
         AcceptanceError: botocore does not know the API's entitlements.
     """
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, profile: str | None) -> None:
         retries = {"total_max_attempts": 1, "mode": "standard"}
         config = Config(retries=retries, connect_timeout=10, read_timeout=60, parameter_validation=False)
-        self._client = boto3.client("evs", region_name=region, config=config)
+        self._client = boto3.Session(profile_name=profile, region_name=region).client("evs", config=config)
         if not hasattr(self._client, "list_vm_entitlements"):
             raise AcceptanceError("the installed botocore does not know entitlements of EVS: expected 1.42.92 or newer")
         self._raw = _Raw()

@@ -36,6 +36,8 @@ class Options:
     is_sure: bool
     cleans_up: bool
     directory: Path
+    profile: str | None = None
+    region: str | None = None
 
 
 def read(arguments: Sequence[str] | None) -> Options:
@@ -57,6 +59,8 @@ def read(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--yes", action="store_true", help="do not ask before it begins")
     parser.add_argument("--clean-up", action="store_true", help="clean up after a run that was killed; nothing else")
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="where runs write; default .local/acceptance")
+    parser.add_argument("--profile", default=None, help="profile of the AWS configuration; default: the shell's")
+    parser.add_argument("--region", default=None, help="AWS region; default: as the shell or the profile has it")
     given = parser.parse_args(arguments)
     if not given.clean_up:
         _check("--environment", given.environment, _ENVIRONMENT, "env-abcde12345")
@@ -69,7 +73,7 @@ def read(arguments: Sequence[str] | None) -> Options:
             raise AcceptanceError(f"--vm2: got {given.vm2}, which is --vm, expected another VM")
     return Options(
         given.environment, given.vm, given.vm2 or None, given.connector or None, _parts(given.only), given.yes,
-        given.clean_up, given.directory,
+        given.clean_up, given.directory, given.profile, given.region,
     )  # fmt: skip
 
 

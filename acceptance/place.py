@@ -129,7 +129,7 @@ class Looks:
 
 def is_held(row: Row) -> bool:
     """Tell whether a row is an entitlement, or may become one; a status that is not known counts."""
-    return row.get("status") not in NOT_HELD
+    return bool(row) and row.get("status") not in NOT_HELD
 
 
 def any_held(rows: list[Row]) -> bool:

@@ -5,6 +5,7 @@ Owns the placeholders: one id has the same one everywhere. What is not known to 
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -53,7 +54,7 @@ class Redaction:
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, _LEFT_OUT)
         for kind, pattern in _PATTERNS:
-            text = pattern.sub(lambda found, kind=kind: self._placeholder(kind, found[0]), text)  # type: ignore[misc]
+            text = pattern.sub(functools.partial(self._placeholder, kind), text)
         for value, placeholder in self._placeholders.items():
             text = text.replace(value, placeholder)
         return text
@@ -68,7 +69,8 @@ class Redaction:
             return self.text(value) if name in _KEPT else "<string>"
         return value if name in _KEPT or isinstance(value, bool) or value is None else f"<{type(value).__name__}>"
 
-    def _placeholder(self, kind: str, found: str) -> str:
+    def _placeholder(self, kind: str, match: re.Match[str]) -> str:
+        found = match[0]
         if kind in _UNNUMBERED:
             return f"<{kind}>"
         if found not in self._placeholders:

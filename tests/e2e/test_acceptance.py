@@ -214,3 +214,15 @@ def test_ctrl_c_while_a_stack_is_being_made(acceptance: Acceptance) -> None:
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 130, output
     assert acceptance.nothing_is_left()
+
+
+@pytest.mark.long
+def test_a_signal_while_a_stack_is_being_updated(acceptance: Acceptance) -> None:
+    acceptance.cloud.evs.set(create_latency_by_vm={"vm-102": 6.0})
+    process = acceptance.begin(*WHERE, "--vm2", "vm-102", "--only", "stack", "--yes")
+    until(lambda: "vm-102" in acceptance.cloud.held())
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 130, output
+    assert "cancelling the update" in output
+    assert acceptance.nothing_is_left()
