@@ -39,9 +39,14 @@ class Context:
         """Put an answer into the report, and return it."""
         self.looks.learn(answer)
         self.unmodelled |= self.evs.unmodelled(answer)
+        body, others = dict(answer.body), 0
+        if "entitlements" in body:
+            # Other people's rows are nobody's business.
+            body["entitlements"] = [row for row in answer.rows if row.get("vmId") in self.place.vms]
+            others = len(answer.rows) - len(body["entitlements"])
         self.findings.calls.append({
             "operation": answer.operation, "request": answer.members, "httpStatus": answer.status,
-            "errorType": answer.header, "code": answer.code, "body": answer.body,
+            "errorType": answer.header, "code": answer.code, "body": body, "rowsLeftOut": others,
             "seconds": round(answer.seconds, 3),
         })  # fmt: skip
         return answer

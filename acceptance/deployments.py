@@ -5,12 +5,13 @@ Owns commands and stack events. Judges nothing.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ class Deployments:
     def __init__(self, session: Session, keep: Safekeeping, directory: Path, say: Callable[[str], None]) -> None:
         self._session, self._keep, self._say = session, keep, say
         self._cdk = Cdk(Shell(session), directory, has_short_waits=False)
+        #: The newest event of each stack before its present operation. Clocks may differ; events have an order.
+        self._marks: dict[str, str | None] = {}
 
     def deploy(self, stack: str, assembly: str, *options: str) -> Done:
         """Run `cdk deploy`; how it ended is in the answer.
@@ -65,11 +68,12 @@ class Deployments:
         Raises:
             AcceptanceError: it did not end.
         """
-        self._keep.stack(stack)
+        self._begin(stack)
         return self._run("deploy", stack, *options, app=assembly)
 
     def destroy(self, stack: str, assembly: str) -> Done:
         """Run `cdk destroy`; else as `deploy`."""
+        self._begin(stack)
         done = self._run("destroy", stack, app=assembly)
         if self.status(stack) == GONE:
             self._keep.stack_gone(stack)
@@ -77,7 +81,16 @@ class Deployments:
 
     def roll_back(self, stack: str, assembly: str) -> Done:
         """Run `cdk rollback`; else as `deploy`."""
+        self._begin(stack)
         return self._run("rollback", stack, app=assembly)
+
+    def _begin(self, stack: str) -> None:
+        """Write down what is about to be made, and which events there are already."""
+        self._keep.stack(stack)
+        self._marks[stack] = None
+        with contextlib.suppress(AwsError):
+            found = self._session.items("cloudformation", "describe_stack_events", "StackEvents", StackName=stack)
+            self._marks[stack] = next((str(event["EventId"]) for event in found), None)
 
     def knows(self, option: str) -> bool:
         """Tell whether the CDK CLI's `deploy` has an option."""
@@ -112,17 +125,17 @@ class Deployments:
             time.sleep(_LOOK_EVERY)
         return status
 
-    def events(self, stack: str, since: float) -> list[dict[str, Any]]:
-        """Return the events of a stack since a time (seconds since 1970), the oldest first."""
-        began = datetime.fromtimestamp(int(since), UTC)
+    def events(self, stack: str) -> list[dict[str, Any]]:
+        """Return the events of a stack in its present or last operation, the oldest first."""
+        mark = self._marks.get(stack)
         found = self._session.items("cloudformation", "describe_stack_events", "StackEvents", StackName=stack)
-        return [event for event in reversed(list(found)) if event["Timestamp"].astimezone(UTC) >= began]
+        return list(itertools.takewhile(lambda event: event["EventId"] != mark, found))[::-1]
 
-    def failures(self, stack: str, since: float) -> list[str]:
+    def failures(self, stack: str) -> list[str]:
         """Return what CloudFormation says of the resources that failed, the first failure first."""
         return [
             f"{event['ResourceType']}: {event['ResourceStatusReason']}"
-            for event in self.events(stack, since)
+            for event in self.events(stack)
             if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")
         ]
 
@@ -141,17 +154,16 @@ class Deployments:
         Raises:
             AcceptanceError, AwsError
         """
-        self._keep.stack(stack)
+        self._begin(stack)
         done = self._run("deploy", stack, "--method", "prepare-change-set", "--change-set-name", name, app=assembly)
         if done.exit_code:
             return f"no change set: {last_line(done)}"
-        began = time.time()
         self._session.call("cloudformation", "execute_change_set", StackName=stack, ChangeSetName=name)
         until = time.monotonic() + _SETTLED_WITHIN
         while time.monotonic() < until:
             if any(
                 event["ResourceType"] == RESOURCE_TYPE and event["ResourceStatus"].endswith("_IN_PROGRESS")
-                for event in self.events(stack, began)
+                for event in self.events(stack)
             ):
                 break
             if not self.status(stack).endswith("_IN_PROGRESS"):
@@ -181,7 +193,7 @@ class Deployments:
         template: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
         template["Resources"][logical_id]["DeletionPolicy"] = "Retain"
         parameters = [{"ParameterKey": name, "UsePreviousValue": True} for name in template.get("Parameters", {})]
-        began = time.time()
+        self._begin(stack)
         try:
             call(
                 "cloudformation", "update_stack", StackName=stack, TemplateBody=json.dumps(template),
@@ -190,7 +202,7 @@ class Deployments:
         except AwsError as error:
             return str(error), []
         status = self.settled(stack)
-        events = self.events(stack, began)
+        events = self.events(stack)
         return status, [one["ResourceStatus"] for one in events if one["LogicalResourceId"] == logical_id]
 
 

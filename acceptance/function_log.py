@@ -31,29 +31,32 @@ class FunctionLog:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._known: set[str] = set()
 
-    def requests(self, stack: str, since: float, *, at_least: int = 0) -> list[Sent] | None:
-        """Return what CloudFormation asked the function since a time, in order; None where its log can't be read.
+    def new_requests(self, stack: str) -> list[Sent] | None:
+        """Return what CloudFormation asked the function since the last time, in order; None where its log is gone.
 
-        Args:
-            at_least: so many are awaited for a while, since log lines come late.
+        Log lines come late, so that at least one request is awaited for a while.
         """
         group = self._log_group(stack)
         if group is None:
             return None
-        until = time.monotonic() + _WITHIN
+        until, before = time.monotonic() + _WITHIN, 0
         while True:
-            found = self._sent(group, since)
-            if found is None or len(found) >= at_least or time.monotonic() > until:
-                return found
+            found = self._sent(group)
+            new = [sent for sent in found or () if sent.request_id not in self._known]
+            # Twice the same: what CloudFormation sent last may be a moment behind.
+            if found is None or (new and len(new) == before) or time.monotonic() > until:
+                break
+            before = len(new)
             time.sleep(_LOOK_EVERY)
+        self._known.update(sent.request_id for sent in new)
+        return None if found is None else new
 
-    def _sent(self, group: str, since: float) -> list[Sent] | None:
+    def _sent(self, group: str) -> list[Sent] | None:
         found: dict[str, Sent] = {}
         try:
-            events = self._session.items(
-                "logs", "filter_log_events", "events", logGroupName=group, startTime=int(since * 1000)
-            )
+            events = self._session.items("logs", "filter_log_events", "events", logGroupName=group)
             for event in sorted(events, key=lambda event: int(event["timestamp"])):
                 line = _json_line(event["message"])
                 if line and line.get("RequestType") in ("Create", "Update", "Delete"):

@@ -15,6 +15,8 @@ from acceptance.safekeeping import LIST_LAG, SKEW
 
 #: Seconds that EVS is given to entitle a VM, and to end an entitlement.
 CREATED_WITHIN, GONE_WITHIN = 3600.0, 900.0
+#: Seconds that a VM which no vCenter has is given to fail, once the other one is entitled.
+FAILED_WITHIN = 900.0
 #: Seconds for which a VM that was removed while CREATING is looked at, at least.
 _AT_LEAST = 5.0
 #: So many looks in a row do not show a VM as held before it counts as gone.
@@ -114,7 +116,7 @@ class Life:
         unknown = self._place.unknown
         if not any(call.vm_id == unknown and call.outcome == "taken" for call in self._keep.record.calls):
             return
-        seen = self._looks.wait(unknown, settled, self._called_at, CREATED_WITHIN)
+        seen = self._looks.wait(unknown, settled, self._called_at, self._created_after + FAILED_WITHIN)
         error = seen.row.get("errorDetail") or {}
         said = f"{seen.row.get('status', 'not listed')} {error.get('errorCode', 'without an errorCode')}"
         as_assumed = (seen.row.get("status"), error.get("errorCode")) == ("CREATE_FAILED", "VM_NOT_FOUND")
@@ -174,7 +176,7 @@ class Life:
         if self._looks.wait(vm_id, lambda rows: not any_held(rows), time.time(), 0.0).came and answer.is_taken:
             self._keep.undone(vm_id)
             return
-        self._looks.wait(vm_id, settled, time.time(), CREATED_WITHIN)
+        self._looks.wait(vm_id, lambda rows: settled(rows) or not any_held(rows), time.time(), CREATED_WITHIN)
         self._delete_call([vm_id])
         self._gone(vm_id)
         self._keep.undone(vm_id)

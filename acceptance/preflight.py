@@ -18,6 +18,8 @@ from evs_fleet import price
 from evs_fleet.aws.session import Session
 from evs_fleet.errors import AwsError
 
+#: Seconds that this machine's clock may be off: by its time a run tells its own entitlements from others.
+_CLOCK = 2.0
 _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 
 
@@ -37,6 +39,7 @@ def place_of(options: Options, session: Session, evs: EvsCalls) -> Place:
     # High enough for no vCenter to have given it out.
     unknown = f"vm-{random.randrange(900_000_000, 999_000_000)}"
     place = Place(environment, connector, options.vm, options.second, unknown, others[0] if others else None)
+    _require_clock(evs, place)
     require_free(evs, environment, of_vcenter, place.vms)
     if "stack" in options.parts:
         _require_bootstrap(session)
@@ -66,6 +69,16 @@ def _require_active(connectors: list[dict[str, Any]], connector: str) -> None:
     if one.get("state") != "ACTIVE" or failed:
         why = f"its checks {', '.join(failed)} fail" if failed else f"it is {one.get('state')}"
         raise AcceptanceError(f"{connector}: {why}; EVS entitles nothing there. Nothing was changed")
+
+
+def _require_clock(evs: EvsCalls, place: Place) -> None:
+    answer = next(evs.pages(place.environment, place.connector))
+    if answer.skew is not None and abs(answer.skew) > _CLOCK:
+        which = "behind" if answer.skew > 0 else "ahead of"
+        raise AcceptanceError(
+            f"this machine's clock is {abs(answer.skew):.0f} s {which} that of AWS, expected {_CLOCK:g} s at most: set "
+            "it right. Nothing was changed"
+        )
 
 
 def _require_bootstrap(session: Session) -> None:

@@ -55,7 +55,7 @@ class StackLife:
         as_assumed = not done.exit_code and (status, row.get("status")) == ("CREATE_COMPLETE", "CREATED")
         said = f"{status}, {row.get('status', 'not listed')}{stage.why(done)}"
         self._findings.saw("first-deployment", as_assumed, said)
-        stage.note_requests("the first deployment", done.began)
+        stage.note_requests("the first deployment")
         if not as_assumed:
             raise PartOver(f"the first deployment did not lead to an entitlement: {said}")
         stage.keep(vm_id)
@@ -72,12 +72,12 @@ class StackLife:
             former = stage.physical_id()
             done = stage.deploy("more")
             stage.require_rest()
-            events = stage.deployments.events(stage.stack, done.began)
+            events = stage.deployments.events(stage.stack)
             removed = [
                 event for event in events
                 if event.get("PhysicalResourceId") == former and event["ResourceStatus"] == "DELETE_COMPLETE"
             ]  # fmt: skip
-            kinds = stage.note_requests("a set with one VM more", done.began)
+            kinds = stage.note_requests("a set with one VM more")
             as_assumed = former != stage.physical_id() and (bool(removed) or "Delete" in kinds)
             said = "another id" if former != stage.physical_id() else "the same id"
             self._findings.saw(
@@ -87,7 +87,7 @@ class StackLife:
             stage.keep(stage.newcomer)
         done = stage.deploy("base")
         stage.require_rest()
-        stage.note_requests("a set with one VM less", done.began)
+        stage.note_requests("a set with one VM less")
         gone = stage.is_gone(stage.newcomer)
         as_assumed = not done.exit_code and gone
         self._findings.saw("smaller-set", as_assumed, f"{stage.status()}, {stage.held_words()}{stage.why(done)}")
@@ -99,7 +99,7 @@ class StackLife:
         status = stage.settled()
         as_assumed = status == "UPDATE_ROLLBACK_COMPLETE" and stage.is_gone(stage.newcomer)
         self._findings.saw("rolled-back", as_assumed, f"{status}, {stage.held_words()}{stage.why(done)}")
-        stage.note_requests("an update that is rolled back", done.began)
+        stage.note_requests("an update that is rolled back")
         stage.check_stayer("an update that is rolled back")
         stage.require_rest()
 
@@ -114,7 +114,7 @@ class StackLife:
             self._findings.measure("an update that is cancelled, as a whole", f"{time.time() - began:.0f} s")
         else:
             self._findings.not_seen("cancelled", said)
-        stage.note_requests("an update that is cancelled", began)
+        stage.note_requests("an update that is cancelled")
         stage.check_stayer("an update that is cancelled")
         if status not in AT_REST:
             stage.deploy("base")
@@ -125,7 +125,7 @@ class StackLife:
         done = stage.deploy("more-fails", "--no-rollback")
         status = stage.settled()
         first = f"{status}, {stage.held_words()}{stage.why(done)}"
-        stage.note_requests("an update that fails with rollback off", done.began)
+        stage.note_requests("an update that fails with rollback off")
         stage.check_stayer("an update that fails with rollback off")
         how = "cdk deploy --no-rollback"
         done = stage.deploy("more", "--no-rollback")
@@ -154,7 +154,7 @@ class StackLife:
         status = stage.settled()
         as_assumed = not done.exit_code and status == "UPDATE_COMPLETE" and stage.is_gone(stage.newcomer)
         self._findings.saw("express", as_assumed, f"{status}, {stage.held_words()}{stage.why(done)}")
-        stage.note_requests("an update with --express", done.began)
+        stage.note_requests("an update with --express")
         stage.check_stayer("an update with --express")
 
     def _destroy(self) -> None:
@@ -173,16 +173,14 @@ class StackLife:
         done = stage.deployments.deploy(stage.failing, stage.assemblies["create-fails"])
         stage.measure("cdk deploy of a stack with a VM that no vCenter has", done)
         status = stage.deployments.settled(stage.failing)
-        reasons = [
-            text for text in stage.deployments.failures(stage.failing, done.began) if text.startswith(RESOURCE_TYPE)
-        ]
+        reasons = [text for text in stage.deployments.failures(stage.failing) if text.startswith(RESOURCE_TYPE)]
         reason = reasons[0] if reasons else "no reason"
         code = self._context.findings.of("bad-vm-code")
         named = place.unknown in reason and ("VM_NOT_FOUND" in reason or code.verdict == "different")
         nothing = all(stage.is_gone(vm_id) for vm_id in (place.vm, place.unknown))
         self._findings.saw("failed-create", status == "ROLLBACK_COMPLETE" and named and nothing, f"{status}; {reason}")
         deletions = [
-            event["ResourceStatus"] for event in stage.deployments.events(stage.failing, done.began)
+            event["ResourceStatus"] for event in stage.deployments.events(stage.failing)
             if event["ResourceType"] == RESOURCE_TYPE and event["ResourceStatus"].startswith("DELETE_")
         ]  # fmt: skip
         if "DELETE_COMPLETE" in deletions:

@@ -99,12 +99,12 @@ class Stage:
         """Return why a command failed, behind a semicolon; empty where it did not."""
         if not done.exit_code:
             return ""
-        reasons = self.deployments.failures(self.stack, done.began) if self.status() != GONE else []
+        reasons = self.deployments.failures(self.stack) if self.status() != GONE else []
         return f"; {reasons[0]}" if reasons else f"; {last_line(done)}"
 
-    def note_requests(self, step: str, since: float) -> list[str]:
+    def note_requests(self, step: str) -> list[str]:
         """Note what CloudFormation asked the function in a step, and return it."""
-        sent = self._log.requests(self.stack, since, at_least=1)
+        sent = self._log.new_requests(self.stack)
         kinds = [one.kind for one in sent or ()]
         said = ", ".join(kinds) or ("none in the function's log" if sent is not None else "its log is gone")
         self._findings.measure(f"requests of CloudFormation in {step}", said)

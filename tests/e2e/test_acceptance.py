@@ -107,7 +107,7 @@ def test_what_the_api_says_is_as_assumed(acceptance: Acceptance) -> None:
 def test_what_is_otherwise_is_told_as_different(acceptance: Acceptance) -> None:
     acceptance.cloud.evs.set(
         create_latency=2.0, already_entitled="refuse", unentitled_delete="refuse", keep_former_rows=True,
-        refuse_delete_while_creating=True, fail_create={}, hide_rows={"vm-101": 2},
+        refuse_delete_while_creating=True, hide_rows={"vm-101": 2},
     )  # fmt: skip
     code, output = acceptance.run(*WHERE, "--only", "questions,life", "--yes")
     assert code == 1, output
