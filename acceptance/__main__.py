@@ -24,7 +24,8 @@ from acceptance.preflight import announce, confirm, place_of
 from acceptance.redaction import Redaction
 from acceptance.report import Ending, summary, write
 from acceptance.run import Signals, clean_up, run_parts, timed
-from acceptance.safekeeping import Record, Safekeeping, alone, unfinished
+from acceptance.runs import alone, unfinished
+from acceptance.safekeeping import Record, Safekeeping
 from evs_fleet.aws.session import Session
 from evs_fleet.errors import AwsError
 

@@ -6,19 +6,17 @@ make is in a file first, so that a run that was killed can be cleaned up by anot
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from acceptance.errors import AcceptanceError
 from acceptance.evs_calls import TYPE, Answer, EvsCalls
-from acceptance.place import LOOK_EVERY, Looks, is_held, started
+from acceptance.place import LOOK_EVERY, Looks, is_held, present, started
 
 #: Seconds. A call of which nobody heard may take effect for so long, and the list may be behind for so long. The
 #: function goes by the same times (lambda_handler/pace.py).
@@ -192,15 +190,18 @@ class Safekeeping:
         all_taken = bool(calls) and all(call.outcome == "taken" for call in calls)
         asked, absent, answer, has_shown, is_final = 0.0, 0, None, False, False
         while now < give_up:
-            rows = [row for row in looks.rows(vm_id) if self._is_ours(row, calls)]
+            listed = looks.rows(vm_id)
+            rows = [row for row in listed if self._is_ours(row, calls)]
             held = [row for row in rows if is_held(row)]
+            # A deletion of what is not listed must not hit what somebody else has.
+            is_alone = len(present(rows)) == len(present(listed))
             has_shown = has_shown or bool(rows)
             is_final = is_final or any(row.get("status") == "CREATE_FAILED" for row in rows)
             absent = 0 if held else absent + 1
             has_ended = is_final or (answer is not None and answer.is_taken)
             # Of several calls one without an answer may still take effect after the others were undone.
             is_known = all_taken or (len(calls) <= 1 and has_shown)
-            if (held or (answer is None and (rows or all_taken))) and now - asked >= _AGAIN:
+            if (held or (answer is None and (rows or (all_taken and is_alone)))) and now - asked >= _AGAIN:
                 answer, asked = self.delete(evs, [vm_id]), now
             elif absent >= _ABSENT and ((is_known and has_ended) or now > shows_by):
                 return None
@@ -224,27 +225,3 @@ class Safekeeping:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self._path)
-
-
-@contextlib.contextmanager
-def alone(directory: Path) -> Iterator[None]:
-    """Let no other run of this machine go on beside this one: it would clean up what is in use.
-
-    Raises:
-        AcceptanceError: there is another one.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as file:
-        try:
-            # It goes with the process, however that ends.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AcceptanceError(f"another run is under way in {directory}; expected none") from None
-        yield
-
-
-def unfinished(directory: Path) -> list[Path]:
-    """Return the records of runs that were not cleaned up, the oldest first."""
-    with contextlib.suppress(OSError):
-        return sorted(directory.glob("*/record.json"))
-    return []

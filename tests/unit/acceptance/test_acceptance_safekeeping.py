@@ -10,7 +10,8 @@ import pytest
 from acceptance import safekeeping
 from acceptance.errors import AcceptanceError
 from acceptance.evs_calls import Answer, EvsCalls
-from acceptance.safekeeping import GONE_WITHIN, Record, Safekeeping, unfinished
+from acceptance.runs import unfinished
+from acceptance.safekeeping import GONE_WITHIN, Record, Safekeeping
 
 VM = "vm-1"
 BEGAN = 1_000_000.0
@@ -154,6 +155,17 @@ def test_what_began_before_a_lost_call_is_left_alone(keep: Safekeeping, evs: Evs
     created(keep, evs)
     assert cleaned(keep, evs) == []
     assert evs.held is not None
+
+
+def test_what_somebody_else_has_is_not_hit_by_the_deletion_of_what_is_not_listed(
+    keep: Safekeeping, evs: Evs, clock: Clock
+) -> None:
+    created(keep, evs)
+    # Ours has ended otherwise, and what is listed began long before our call.
+    evs.held = (BEGAN - 60.0, "CREATED")
+    assert cleaned(keep, evs) == []
+    assert evs.held is not None
+    assert evs.deletions == []
 
 
 def test_what_comes_after_all_was_undone_is_left_alone(keep: Safekeeping, evs: Evs, clock: Clock) -> None:
