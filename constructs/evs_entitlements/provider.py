@@ -20,7 +20,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from evs_entitlements import lambda_code, permissions, service_model
-from evs_entitlements.acknowledge import acknowledge, as_cdk_nag_writes_it
+from evs_entitlements.acknowledge import acknowledge, acknowledge_runtime, as_cdk_nag_writes_it
 from evs_entitlements.function_settings import LEDGER_TABLE_NAME, SHARED_BY_STACKS, FunctionSettings, StackSettings
 
 #: Id of the provider under its Stack. A contract: it is part of every logical id here. Not a name that a user would
@@ -113,6 +113,7 @@ class Provider(Construct):
             # for itself.
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
+        acknowledge_runtime(self._function)
         if "vpc" in settings:
             # Routes, NAT gateways and endpoints: a Delete needs the network for as long as it needs the function.
             self.node.add_dependency(settings["vpc"])
