@@ -14,11 +14,11 @@ unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS VIRTUAL_ENV CDK_OUTDIR NODE_OPTION
 # Compiling aws_cdk anew in each process takes 8 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak mutations dist clean
+.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak mutations dist release-check clean
 .DEFAULT_GOAL := help
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 set-up: ## Install everything into .venv, node_modules and .local
 	@$(PYTHON) tools/set_up.py
@@ -62,8 +62,11 @@ mutations: set-up ## Change one line of the handler at a time: each change has t
 
 dist: set-up ## Build wheel and sdist into dist/, with checksums
 	@rm -rf dist
-	@python -m hatchling build -d dist >/dev/null
+	@SOURCE_DATE_EPOCH=1580601600 python -m hatchling build -d dist >/dev/null
 	@cd dist && sha256sum evs_entitlements-* > SHA256SUMS && cat SHA256SUMS
+
+release-check: set-up ## Check that this tree can be released, and build it into dist/; ARGS=--unreleased: try it between releases
+	@python tools/release_check.py $(ARGS)
 
 clean: ## Remove all that was set up or built
 	@rm -rf .venv .local node_modules cdk.out* dist

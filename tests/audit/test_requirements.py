@@ -104,8 +104,8 @@ def test_packages_of_node_are_pinned_exactly_and_locked(name: str) -> None:
 def licences(name: str) -> set[str]:
     """Return what a distribution says of its licence, in its newer or its older fields."""
     metadata = distribution(name).metadata
-    said = [*(metadata.get_all("License-Expression") or metadata.get_all("License", []))]
-    classifiers = [each for each in metadata.get_all("Classifier", []) if each.startswith("License")]
+    said = metadata.get_all("License-Expression") or metadata.get_all("License") or []
+    classifiers = [each for each in metadata.get_all("Classifier") or [] if each.startswith("License")]
     words = {each.lower().rpartition(":: ")[2].strip() for each in [*said, *classifiers]}
     return {word for word in words if word not in NOTHING | {"osi approved"}}
 

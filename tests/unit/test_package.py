@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trove_classifiers
 
 from evs_entitlements import third_party
+from testing.pythons import VERSIONS
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -112,3 +114,26 @@ def test_a_distribution_without_its_notice_makes_no_wheel(tmp_path: Path, monkey
 def test_the_licences_are_not_in_git_and_not_in_the_functions_code() -> None:
     assert not (PROJECT / "constructs" / "evs_entitlements" / BUILD["LICENCES"]).exists()
     assert not [name for name in third_party.files() if "LICENSE" in name or "NOTICE" in name]
+
+
+def test_what_the_wheel_says_of_itself(metadata: Message) -> None:
+    assert (metadata["Name"], metadata["Version"]) == ("evs-entitlements", VERSION)
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Summary"]
+    assert "# Windows Server entitlements" in str(metadata.get_payload())
+
+
+def test_the_classifiers_exist_and_name_every_python_that_it_is_for(metadata: Message) -> None:
+    given = metadata.get_all("Classifier", [])
+    assert set(given) <= trove_classifiers.classifiers
+    prefix = "Programming Language :: Python :: 3."
+    assert [each.removeprefix(prefix) for each in given if each.startswith(prefix)] == [
+        version.removeprefix("3.") for version in VERSIONS
+    ]
+
+
+def test_the_oldest_cdk_is_the_same_wherever_it_stands(metadata: Message) -> None:
+    oldest = ".".join(map(str, runpy.run_path(str(PROJECT / "app.py"), run_name="app")["CDK_LIB"]))
+    assert f"aws-cdk-lib<3,>={oldest}" in metadata.get_all("Requires-Dist", [])
+    assert f"aws-cdk-lib {oldest} or newer" in (PROJECT / "docs" / "versioning.md").read_text()

@@ -5,20 +5,16 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from evs_entitlements import lambda_code, plain_code, third_party
+from testing.pythons import VERSIONS, interpreter
 
 PROJECT = Path(__file__).resolve().parents[3]
 OWN = sorted([*(PROJECT / "lambda_handler").rglob("*.py"), *(PROJECT / "fleet" / "evs_health").rglob("*.py")])
-#: Minor versions of Python that the package is for.
-VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 
 
 def meaning(source: bytes) -> str:
@@ -100,18 +96,9 @@ print(json.dumps([hashlib.sha256(module.plain(pathlib.Path(name).read_bytes())).
 """
 
 
-def interpreter(version: str) -> str | None:
-    """Find a Python of a minor version that runs: pyenv's shims stand on the path for versions that are not chosen."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for found in (shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))):
-        if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
-            return found
-    return None
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_python_makes_the_same_bytes(version: str) -> None:
-    python = sys.executable if sys.version.startswith(f"{version}.") else interpreter(version)
+    python = interpreter(version)
     if python is None:
         pytest.skip(f"this machine has no Python {version}")
     module = str(PROJECT / "constructs" / "evs_entitlements" / "plain_code.py")
