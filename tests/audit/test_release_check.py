@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools import release_check
+from tools import release_check, wheel_environment
 from tools.release_check import NotReadyError, build_twice, check, check_version
 
 if TYPE_CHECKING:
@@ -64,6 +64,12 @@ def test_bytes_that_differ_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     with pytest.raises(NotReadyError, match=r"^evs_entitlements-1\.whl: got other bytes from a second build"):
         build_twice(tmp_path / "dist")
     assert not (tmp_path / "dist").exists()
+
+
+def test_make_dist_builds_the_same_bytes() -> None:
+    assert f"SOURCE_DATE_EPOCH={wheel_environment.EPOCH} python -m hatchling build" in (
+        wheel_environment.PROJECT / "Makefile"
+    ).read_text()  # fmt: skip
 
 
 @pytest.mark.long
