@@ -7,8 +7,8 @@ from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
-#: All their tests look at what one fixture of minutes has done.
-TOGETHER = ("tests/e2e/test_role.py",)
+#: All their tests look at what one fixture has done, which takes long.
+TOGETHER = ("tests/e2e/test_role.py", "tests/upgrade/test_contract.py")
 
 
 class Scheduling(LoadScopeScheduling):
