@@ -18,11 +18,12 @@ unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS VIRTUAL_ENV CDK_OUTDIR NODE_OPTION
 # Compiling aws_cdk anew in each process takes 8 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak mutations acceptance dist site clean
+.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak mutations acceptance dist release-check \
+	site clean
 .DEFAULT_GOAL := help
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 set-up: ## Install everything into .venv, node_modules and .local
 	@$(PYTHON) tools/set_up.py
@@ -71,12 +72,15 @@ acceptance: set-up ## Ask a real account what AWS answers, and clean up: ENVIRON
 
 dist: set-up ## Build wheel and sdist into dist/, with checksums
 	@rm -rf dist
-	@python -m hatchling build -d dist >/dev/null
+	@SOURCE_DATE_EPOCH=1580601600 python -m hatchling build -d dist >/dev/null
 	@cd dist && sha256sum evs_entitlements-* > SHA256SUMS && cat SHA256SUMS
 
 site: set-up ## Build the documentation site into site/, to be read offline; installs its generator the first time
 	@python -m tools.docs_site $(ARGS)
 	@echo "site/index.html"
+
+release-check: set-up ## Check that this tree can be released, and build it into dist/; ARGS=--unreleased: try it between releases
+	@python tools/release_check.py $(ARGS)
 
 clean: ## Remove all that was set up or built
 	@rm -rf .venv .local node_modules cdk.out* dist site

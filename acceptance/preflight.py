@@ -37,7 +37,7 @@ def place_of(options: Options, session: Session, evs: EvsCalls) -> Place:
     connector = _chosen(options, of_vcenter)
     _require_active(connectors, connector)
     # High enough for no vCenter to have given it out.
-    unknown = f"vm-{random.randrange(900_000_000, 999_000_000)}"
+    unknown = f"vm-{random.randrange(900_000_000, 999_000_000)}"  # noqa: S311  an id that nobody has, no secret
     place = Place(environment, connector, options.vm, options.second, unknown, others[0] if others else None)
     _require_clock(evs, place)
     require_free(evs, environment, of_vcenter, place.vms)

@@ -150,4 +150,4 @@ def _kind(answer: Answer) -> str:
 
 
 def _letters() -> str:
-    return "".join(random.choice(string.ascii_lowercase + string.digits) for _ in range(10))
+    return "".join(random.choice(string.ascii_lowercase + string.digits) for _ in range(10))  # noqa: S311  an id that nobody has, no secret

@@ -138,7 +138,7 @@ class Cdk:
         return Done(f"cdk {shlex.join(shown)}", exit_code, output, began, seconds, assembly)
 
     def _run(self, command: list[str], limit: float) -> tuple[int, str]:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603  our own command, no shell
             command, cwd=PROJECT, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
