@@ -223,6 +223,7 @@ class Convergence:
             self._sets.find_out_kept()
             self._sets.find_out_retained_elsewhere()
             self._sets.drop_abandoned()
+            self._sets.drop_skipped()
             here = None if isinstance(self._given, Failure) else self._given.connector
             left = [left for left in remove_all(context, context.answer_by, here) if self._is_concern(left)]
             if not left:

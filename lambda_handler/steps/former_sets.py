@@ -165,7 +165,8 @@ class FormerSets(DeclaredSets):
         if context.fence.record.found is not None:
             abandoned = self._abandoned_with(live)
         elif is_set_id(request.physical_id):
-            return  # dropped by an earlier Delete
+            # An earlier Delete has dropped it. That one may have failed before it came to the others.
+            abandoned = self._abandoned_with(live) if self._named() == request.physical_id else set()
         else:
             abandoned = set(live)
             if failed is not None:
@@ -184,6 +185,42 @@ class FormerSets(DeclaredSets):
         if abandoned:
             context.fence.write(lambda state: state.drop(abandoned))
 
+    def drop_skipped(self) -> None:
+        """Drop live sets of resources that the stack has no more, whose clean-up CloudFormation has given up.
+
+        It tries a clean-up three times. What the ledger never heard of, as while it was out of reach, would stay for
+        ever. So these sets go with the whole stack: no request will come for them.
+        """
+        context, request = self._context, self._request
+        others = {
+            key: one
+            for key, one in context.fence.state.sets.items()
+            if one.live and not one.kept and not one.retains and one.logical_id != request.logical_id
+        }
+        stack, now = context.stack, context.clock.now()
+        if not others or not stack.is_being_deleted():
+            return
+        try:
+            skipped = {
+                key
+                for key, one in others.items()
+                if not stack.has(one.logical_id) and stack.has_ignored(key, one.declared_at, now)
+            }
+        except Failure as failure:
+            logger.warning("%s", failure)
+            return
+        if skipped:
+            logger.warning("the stack goes, and its clean-up has left %s", ", ".join(sorted(skipped)))
+            context.fence.write(lambda state: state.drop(skipped))
+
+    def _named(self) -> str | None:
+        """Return the id that CloudFormation names for the resource; None where it can't be asked, too."""
+        try:
+            return self._context.stack.physical_id_of(self._request.logical_id)
+        except Failure as failure:
+            logger.warning("%s", failure)
+            return None
+
     def _abandoned_with(self, live: dict[str, DeclaredSet]) -> set[str]:
         """Return the other live sets that go with the one that is deleted, since their resource goes.
 
@@ -193,11 +230,7 @@ class FormerSets(DeclaredSets):
         """
         context, request = self._context, self._request
         stack, now = context.stack, context.clock.now()
-        try:
-            named = stack.physical_id_of(request.logical_id)
-        except Failure as failure:
-            logger.warning("%s", failure)
-            named = None
+        named = self._named()
         if named in live:
             return set()
         if stack.is_being_deleted():

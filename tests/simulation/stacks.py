@@ -145,9 +145,13 @@ class Stack:
         self.ambiguous |= {(one.where, vm_id) for vm_id in one.vm_ids}
 
     def skip(self, properties: Properties) -> None:
-        """Note that what a set declares may stay: its Delete failed, and is not tried again."""
+        """Note that what a set declares may stay: its Delete failed, and is not tried again.
+
+        What others had left before may stay as well: that Delete has not removed it either.
+        """
         one = Declared.by(properties)
-        self.skipped |= {(one.where, vm_id): len(self.requests) for vm_id in one.vm_ids}
+        left = self.skipped.keys() | {(one.where, vm_id) for vm_id in one.vm_ids}
+        self.skipped = dict.fromkeys(left, len(self.requests))
 
     def may_stay(self, where: Where, vm_id: str) -> bool:
         """Tell whether a skipped Delete has left a VM, and nothing has come since that could have removed it."""

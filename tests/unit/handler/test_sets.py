@@ -339,6 +339,38 @@ def test_a_delete_leaves_sets_of_other_logical_ids_and_connectors() -> None:
     assert sets.live == {"elsewhere"}
 
 
+@pytest.mark.parametrize(
+    ("said", "more", "left"),
+    [
+        # The clean-up of another resource was tried three times, and never reached the ledger.
+        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, {}, set()),
+        ({"is_being_deleted": False, "has": False, "has_ignored": ("elsewhere",)}, {}, {"elsewhere"}),
+        # It gets a Delete of its own.
+        ({"is_being_deleted": True, "has": True, "has_ignored": ("elsewhere",)}, {}, {"elsewhere"}),
+        # It was retained, by its attribute or by its property.
+        ({"is_being_deleted": True, "has": False, "has_ignored": ()}, {}, {"elsewhere"}),
+        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, {"retains": True}, {"elsewhere"}),
+        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, {"kept": True}, {"elsewhere"}),
+        ({"is_being_deleted": True, "has": Failure("down"), "has_ignored": ("elsewhere",)}, {}, {"elsewhere"}),
+    ],
+)
+def test_what_a_clean_up_has_left_goes_with_the_whole_stack(
+    said: dict[str, Any], more: dict[str, Any], left: set[str]
+) -> None:
+    sets = Sets("Delete", ids(1), ONE, physical_id_of=None, **said)
+    sets.has(ONE, ids(1), 1)
+    sets.has("elsewhere", ids(5), 2, logical_id="B", **more)
+    sets.begin()
+    sets.sets.drop_skipped()
+    assert sets.live == left
+
+
+def test_a_delete_that_failed_before_it_came_to_the_others_comes_to_them_when_it_is_repeated() -> None:
+    """It had dropped the set that it names."""
+    assert deleted(THREE, physical_id_of=THREE, is_being_deleted=True) == {"newer"}
+    assert deleted(THREE, physical_id_of=ONE, is_being_deleted=True) == {"older", ONE, "newer"}
+
+
 def test_the_record_of_a_request_says_which_set_it_found() -> None:
     sets = Sets("Update", ids(1, 2), ONE)
     sets.has(ONE, ids(1), 4)
