@@ -17,12 +17,12 @@ def test_deploy_update_failing_update_destroy(cloud: Cloud) -> None:
     done = cdk(cloud, "diff", "vm-101", "vm-102")
     assert done.exit_code == 0, done.output
     assert "vm-101, vm-102" in done.output.partition("Outputs")[2]
-
-    done = cdk(cloud, "deploy", "vm-101", "vm-102")
-    assert done.exit_code == 0, done.output
-    assert cloud.held() == ["vm-101", "vm-102"]
     assert "2 VMs are declared for env-abcde12345 at cnctr-abcde12345: vm-101, vm-102; stack " in done.words
     assert "region us-east-1" in done.words
+
+    done = cloud.cdk("deploy", app=done.assembly)
+    assert done.exit_code == 0, done.output
+    assert cloud.held() == ["vm-101", "vm-102"]
     assert "DeclaredVms = 2" in done.words
     assert "assumed-role/" in cloud.evs.calls("CreateEntitlement")[0]["principal"]
 
