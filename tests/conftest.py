@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from local_aws.launcher import LocalAws
 from testing.cdk import COMPILED
@@ -15,6 +16,9 @@ from tests.support.receiver import Receiver
 # For the CDK's Node, whose process starts with the first construct. Its own check of each template takes longer than
 # all else of a test; tests/e2e/test_app.py synthesizes with it.
 os.environ.update(NODE_COMPILE_CACHE=str(COMPILED), CDK_VALIDATION="false")
+# What else the machine does must not decide.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
