@@ -58,9 +58,12 @@ class Cloud:
         assert done.exit_code == 0, done.output
 
     def deploy(self, variant: Variant, *, rollback: bool = True) -> Done:
-        assembly, limit = self.synthesized(variant), max(LIMIT, variant.timeout)
+        return self.deploy_assembly(self.synthesized(variant), variant.name, variant.timeout, rollback=rollback)
+
+    def deploy_assembly(self, assembly: str, name: str, limit: float = LIMIT, *, rollback: bool = True) -> Done:
+        limit = max(LIMIT, limit)
         if not BY_CLI:
-            return self.deployer.deploy(assembly, variant.name, limit, rollback=rollback)
+            return self.deployer.deploy(assembly, name, limit, rollback=rollback)
         # Without a change set, which takes the CLI seconds; the tests of the app go through one.
         options = ("--method", "direct", *(() if rollback else ("--no-rollback",)))
         return self.cdk("deploy", *options, app=assembly, limit=limit)
@@ -83,9 +86,12 @@ class Cloud:
             return variant.synthesize(self.directory)
 
     def destroy(self, variant: Variant) -> Done:
+        return self.destroy_assembly(self.synthesized(variant) if BY_CLI else "", variant.name)
+
+    def destroy_assembly(self, assembly: str, name: str) -> Done:
         if not BY_CLI:
-            return self.deployer.destroy(variant.name, LIMIT)
-        return self.cdk("destroy", app=self.synthesized(variant))
+            return self.deployer.destroy(name, LIMIT)
+        return self.cdk("destroy", app=assembly)
 
     def destroyed(self, variant: Variant) -> Done:
         done = self.destroy(variant)

@@ -75,7 +75,7 @@ class Deployer:
         if status in _REPLACED:
             status = self._delete(name, limit)
         call = self._client.create_stack if status == "GONE" else self._client.update_stack
-        template = Path(assembly, f"{name}.template.json").read_text()
+        template = _template(Path(assembly), name)
         call(StackName=name, TemplateBody=template, Capabilities=_CAPABILITIES, DisableRollback=not rollback)
         return self._settled(name, limit)
 
@@ -120,6 +120,17 @@ class Deployer:
             for event in reversed(events)
             if event["Timestamp"].astimezone(UTC) >= began
         ]
+
+
+def _template(assembly: Path, name: str) -> str:
+    """Return the template of a stack, by what the assembly's manifest says."""
+    artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
+    files = {
+        artifact["properties"].get("stackName", artifact_id): artifact["properties"]["templateFile"]
+        for artifact_id, artifact in artifacts.items()
+        if artifact["type"] == "aws:cloudformation:stack"
+    }
+    return (assembly / str(files[name])).read_text()
 
 
 def _content(assembly: Path, asset: dict[str, Any]) -> bytes:

@@ -59,8 +59,8 @@ def test_a_second_environment_is_a_second_stack_and_takes_nothing_away(cloud: Cl
     assert second.exit_code == 0, second.output
     assert cloud.held() == ["vm-101"]
     assert cloud.evs.held("env-zyxwv98765", "cnctr-zyxwv98765") == ["vm-401"]
-    for deployed in (first, second):
-        done = cloud.cdk("destroy", app=deployed.assembly)
+    for deployed, environment in ((first, ENVIRONMENT), (second, "env-zyxwv98765")):
+        done = cloud.destroy_assembly(deployed.assembly, default_stack_name(environment))
         assert done.exit_code == 0, done.output
     assert cloud.evs.rows() == []
 
