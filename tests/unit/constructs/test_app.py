@@ -8,9 +8,13 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aws_cdk
 import pytest
 
 import app_context
@@ -48,6 +52,35 @@ def run(folder: Path, context: dict[str, object], **environment: str) -> subproc
     )
 
 
+@dataclass(frozen=True)
+class Done:
+    """How a run of the app ended."""
+
+    returncode: int
+    stderr: str
+
+
+Here = Callable[..., Done]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """Run the app in this process, without a start of Python and of Node; the tests of `run` show that it starts."""
+
+    def ran(context: dict[str, object]) -> Done:
+        app = partial(aws_cdk.App, outdir=str(tmp_path / "cdk.out"), context=context)
+        with monkeypatch.context() as patch:
+            patch.setattr(aws_cdk, "App", app)
+            patch.setattr(sys, "path", [*sys.path])
+            patch.chdir(tmp_path)
+            code = APP["main"]()
+        said = capsys.readouterr()
+        assert said.out == ""
+        return Done(code, said.err)
+
+    return ran
+
+
 def test_values_of_the_command_line() -> None:
     settings = read(adoptExisting="true", retain="True", timeoutMinutes="15", stackName="Licences")
     assert given(settings) == ["vm-101", "vm-102"]
@@ -66,9 +99,9 @@ def test_a_monitor_and_its_topic() -> None:
         read(monitor="true", alarmTopicArn="on-call")
 
 
-def test_the_monitor_is_in_the_template(tmp_path: Path) -> None:
+def test_the_monitor_is_in_the_template(tmp_path: Path, here: Here) -> None:
     topic = "arn:aws:sns:eu-central-1:111122223333:on-call"
-    done = run(tmp_path, {**GOOD, "monitor": "true", "alarmTopicArn": topic})
+    done = here({**GOOD, "monitor": "true", "alarmTopicArn": topic})
     assert done.returncode == 0, done.stderr
     (template,) = (tmp_path / "cdk.out").glob("*.template.json")
     resources = json.loads(template.read_text())["Resources"].values()
@@ -219,10 +252,10 @@ def test_an_old_cdk_library_is_named(tmp_path: Path) -> None:
     assert result.returncode == 1
 
 
-def test_wrong_ids_of_a_file_are_told_by_its_name(tmp_path: Path) -> None:
+def test_wrong_ids_of_a_file_are_told_by_its_name(tmp_path: Path, here: Here) -> None:
     (tmp_path / "vms.txt").write_text("vm-1\nweb01\n")
     context = {**GOOD, "vmIds": None, "vmIdsFile": "vms.txt"}
-    assert run(tmp_path, context).stderr == (
+    assert here(context).stderr == (
         "error: vmIdsFile: got 'web01' in line 2 of vms.txt (1 of 2 are wrong), expected VM ids such as vm-101, "
         "vm- and digits; 'web01' looks like the name of a VM: write its managed object id, such as 'vm-101', which "
         "the vSphere client shows in the address bar\n"
@@ -308,10 +341,10 @@ LOCK = {
 }
 
 
-def test_a_lock_says_environment_connector_and_vms(tmp_path: Path) -> None:
+def test_a_lock_says_environment_connector_and_vms(tmp_path: Path, here: Here) -> None:
     lock = tmp_path / "entitlements.lock.json"
     lock.write_text(json.dumps(LOCK))
-    result = run(tmp_path, {"lockFile": str(lock)})
+    result = here({"lockFile": str(lock)})
     assert "2 VMs are declared for env-abcde12345 at cnctr-abcde12345: vm-103, vm-104" in result.stderr
 
 
@@ -331,10 +364,10 @@ def test_a_lock_beside_what_contradicts_it_is_one_line(tmp_path: Path, more: dic
     assert "\n" not in str(raised.value)
 
 
-def test_a_vm_of_a_lock_that_the_construct_cannot_take_is_named(tmp_path: Path) -> None:
+def test_a_vm_of_a_lock_that_the_construct_cannot_take_is_named(tmp_path: Path, here: Here) -> None:
     lock = tmp_path / "entitlements.lock.json"
     lock.write_text(json.dumps({**LOCK, "vms": [{"id": "i-0abc", "name": "sql01"}]}))
-    result = run(tmp_path, {"lockFile": str(lock)})
+    result = here({"lockFile": str(lock)})
     assert result.returncode == 1
     assert "sql01" in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -350,8 +383,8 @@ def test_stack_names_no_account_or_region(tmp_path: Path) -> None:
 # --- the function alone -------------------------------------------------------------------------------------------
 
 
-def test_the_function_alone(tmp_path: Path) -> None:
-    done = run(tmp_path, {"providerOnly": "true", "environmentIds": "env-abcde12345, env-zyxwv98765"})
+def test_the_function_alone(tmp_path: Path, here: Here) -> None:
+    done = here({"providerOnly": "true", "environmentIds": "env-abcde12345, env-zyxwv98765"})
     assert done.returncode == 0, done.stderr
     template = json.loads((tmp_path / "cdk.out" / "EvsEntitlementProvider.template.json").read_text())
     types = [resource["Type"] for resource in template["Resources"].values()]
@@ -362,8 +395,8 @@ def test_the_function_alone(tmp_path: Path) -> None:
     assert manifest["artifacts"]["EvsEntitlementProvider"]["properties"]["terminationProtection"] is True
 
 
-def test_the_processor_of_either_form(tmp_path: Path) -> None:
-    done = run(tmp_path, {**GOOD, "architecture": "x86_64"})
+def test_the_processor_of_either_form(tmp_path: Path, here: Here) -> None:
+    done = here({**GOOD, "architecture": "x86_64"})
     assert done.returncode == 0, done.stderr
     template = json.loads((tmp_path / "cdk.out" / "EvsWindowsServerEntitlements.template.json").read_text())
     (function,) = (one for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function")
@@ -395,10 +428,8 @@ def test_the_processor_of_either_form(tmp_path: Path) -> None:
         ({**GOOD, "providerOnly": "false", "stackNames": "a"}, "stackNames: got a value without providerOnly=true"),
     ],
 )
-def test_a_wrong_value_for_the_function_alone_is_one_line(
-    tmp_path: Path, context: dict[str, object], message: str
-) -> None:
-    done = run(tmp_path, {"providerOnly": "true", **context})
+def test_a_wrong_value_for_the_function_alone_is_one_line(here: Here, context: dict[str, object], message: str) -> None:
+    done = here({"providerOnly": "true", **context})
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {message}"), done.stderr
     assert done.stderr.count("\n") == 1
