@@ -134,7 +134,7 @@ def _template(assembly: Path, name: str) -> str:
 
 
 def _content(assembly: Path, asset: dict[str, Any]) -> bytes:
-    path = assembly / asset["source"]["path"]
+    path = Path(assembly, asset["source"]["path"])
     if asset["source"]["packaging"] == "file":
         return path.read_bytes()
     packed = io.BytesIO()

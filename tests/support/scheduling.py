@@ -7,8 +7,8 @@ from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
-#: All their tests look at what one fixture of minutes has done.
-TOGETHER = ("tests/e2e/test_role.py",)
+#: Their tests look at what one fixture of a minute has done, or use the function that one has deployed.
+TOGETHER = ("tests/e2e/test_role.py", "tests/e2e/test_examples.py")
 
 
 class Scheduling(LoadScopeScheduling):
