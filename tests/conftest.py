@@ -10,9 +10,9 @@ from hypothesis import settings
 
 from local_aws.launcher import LocalAws
 from testing.cdk import COMPILED
+from testing.receiver import Receiver, own_authority
 from tests.support.cloudformation import Stack
 from tests.support.function import Lambda
-from tests.support.receiver import Receiver
 
 # For the CDK's Node, whose process starts with the first construct. Its own check of each template takes longer than
 # all else of a test; tests/e2e/test_app.py synthesizes with it.
@@ -42,7 +42,8 @@ def aws() -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="session")
 def receiver(directory: Path) -> Iterator[Receiver]:
-    receiver = Receiver(directory)
+    context, ca_path = own_authority(directory)
+    receiver = Receiver(context, ca_path=ca_path)
     yield receiver
     receiver.close()
 
