@@ -16,8 +16,8 @@ from testing.receiver import Receiver, own_authority
 # longer than all else of a test; tests/e2e/test_app.py synthesizes with it.
 os.environ.update(NODE_COMPILE_CACHE=str(COMPILED), CDK_VALIDATION="false")
 
-from tests.support.cloudformation import Stack  # noqa: E402
-from tests.support.function import Lambda  # noqa: E402
+from tests.support.cloudformation import Stack
+from tests.support.function import Lambda
 
 # What else the machine does must not decide.
 settings.register_profile("tests", deadline=None)
