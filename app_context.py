@@ -1,65 +1,29 @@
-"""What context values mean to app.py: reads, names that are nearly right, and the words of a refusal.
+"""What context values mean to app.py, and the words of a refusal.
 
-Owns that a missing or wrong value, or one under a wrong name, is told by its own name and place, and that nothing
-which looks like one of the app's values is ignored. Needs neither the CDK nor the construct to be installed; what a
-VM id has to look like is asked of the construct's own module, by the caller.
+Owns that a missing or wrong value is told by its own name and place; `app_names` has the names. Needs neither the CDK
+nor the construct to be installed; what a VM id has to look like is asked of the construct's own module, by the caller.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from app_names import NAMES as NAMES
+from app_names import refuse_misspelt as refuse_misspelt
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 #: Beginning of the default name of the stack; the environment's id follows.
 STACK_NAME = "EvsWindowsServerEntitlements"
-NAMES = (
-    "environmentId", "connectorId", "vmIds", "vmIdsFile", "lockFile", "adoptExisting", "retain", "timeoutMinutes",
-    "stackName", "monitor", "alarmTopicArn", "architecture", "providerOnly", "environmentIds", "stackNames",
-)  # fmt: skip
 #: Processors that Lambda has; the first one is the default.
 ARCHITECTURES = ("arm64", "x86_64")
-#: Names that other tools, or the construct, have for the same.
-_OTHER_NAMES = {
-    "adopt": "adoptExisting=true",
-    "removalpolicy": "retain=true",
-    "deletionpolicy": "retain=true",
-    "retention": "retain=true",
-    "timeout": "timeoutMinutes",
-    "timeoutseconds": "timeoutMinutes",
-    "vm": "vmIds",
-    "vms": "vmIds",
-    "vmlist": "vmIds",
-    "vmfile": "vmIdsFile",
-    "vmsfile": "vmIdsFile",
-    "lock": "lockFile",
-    "stack": "stackName",
-    "monitoring": "monitor=true",
-    "alarms": "monitor=true",
-    "topic": "alarmTopicArn",
-    "topicarn": "alarmTopicArn",
-    "snstopicarn": "alarmTopicArn",
-}
-#: Values that give away what is meant, whatever the name.
-_VALUES = {
-    "environmentId": re.compile(r"env-[a-zA-Z0-9]{10}"),
-    "connectorId": re.compile(r"cnctr-[a-zA-Z0-9]{10}"),
-    "vmIds": re.compile(r"vm-[0-9]+([\s,;]+vm-[0-9]+)*"),
-}
-# So like a name is a misspelt one.
-_NEAR = 0.82
 _TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+")
-# These may be somebody's own; only a value that is an id gives them away.
-_OWN = frozenset({"environment", "connector"})
 # CloudFormation's rule for the name of a stack.
 _STACK_NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
-# The CDK's own keys: those of lookups, such as `ssm:account=...`, and those of features, such as `@aws-cdk/...`.
-_OF_THE_CDK = re.compile(r".*[:@/].*")
 
 
 class Lock(Protocol):
@@ -153,40 +117,6 @@ def with_lock(context: Callable[[str], object], load: Callable[[str], Lock]) -> 
         if (given := context(name)) is not None and given != values[name]:
             raise ValueError(f"{name}: got {given!r}, expected {values[name]}, which {path} is made for, or nothing")
     return lambda name: values[name] if name in values else context(name)
-
-
-def refuse_misspelt(context: Mapping[str, object]) -> None:
-    """Refuse context values that are almost the app's, by name or by value: unread, `Retain=true` would retain nothing.
-
-    Args:
-        context: all context values, those of the CDK and of other apps among them.
-
-    Raises:
-        ValueError: one is misspelt; the message names it, and the name that counts.
-    """
-    for name in sorted(set(context).difference(NAMES)):
-        if not _OF_THE_CDK.fullmatch(name) and (meant := _meant(name, context[name])):
-            raise ValueError(f"{name}: got a context value of this name, expected {meant}")
-
-
-def _meant(name: str, value: object) -> str | None:
-    """Return the name that counts for one that does not, or None where they have nothing to do with each other."""
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    known = {each.lower(): each for each in NAMES}
-    if plain in _OTHER_NAMES and not (plain in ("vm", "stack") and isinstance(value, (dict, list))):
-        return _OTHER_NAMES[plain]
-    if plain in known:
-        return known[plain]
-    # The name and more, such as retainEntitlements.
-    if longer := [each for each in known if plain.startswith(each)]:
-        return known[max(longer, key=len)]
-    if plain not in _OWN and (near := get_close_matches(plain, known, n=1, cutoff=_NEAR)):
-        return known[near[0]]
-    texts = value if isinstance(value, list) else [value]
-    for meant, pattern in _VALUES.items():
-        if texts and all(isinstance(text, str) and pattern.fullmatch(text.strip()) for text in texts):
-            return meant
-    return None
 
 
 def _topic_arn(context: Callable[[str], object]) -> str | None:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchmarks import HERE, monitoring
 from benchmarks.arena import Arena
-from benchmarks.figures import Figures
+from benchmarks.figures import FLOOR, Figures
 from benchmarks.measure import (
     Life,
     OneCall,
@@ -61,7 +61,7 @@ def main() -> int:
         directory = Path(name)
         stage_code(directory / "asset")
         ours = python_contender("this project", directory / "asset", "lambda_handler.main.handler", bundle=False)
-        floor = python_contender("floor", HERE / "handlers" / "floor", "index.handler")
+        floor = python_contender(FLOOR, HERE / "handlers" / "floor", "index.handler")
         plain = python_contender("plain crhelper", HERE / "handlers" / "plain", "index.handler", most=100)
         _assets(figures, directory, ours, plain)
         with Arena(directory, max(*arguments.sizes, *monitoring.SIZES) + 1) as arena:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from benchmarks import monitoring
 from benchmarks.measure import Results, Synth, Wait
 
-OURS, FLOOR, PLAIN, NODE = "this project", "floor", "plain crhelper", "AwsCustomResource"
+OURS, FLOOR, PLAIN, NODE = "this project", "smallest handler", "plain crhelper", "AwsCustomResource"
 
 
 @dataclass

@@ -21,12 +21,16 @@ def plot(figures: Figures, target: Path) -> None:
     sizes = sorted({key[2] for key in figures.results})
     canvas, axes = pyplot.subplots(2, 2, figsize=(9, 6), layout="constrained")
     colours = {OURS: "#1f6f8b", FLOOR: "#99a3a4", PLAIN: "#d68910", NODE: "#7d3c98"}
-    for column, step in enumerate(("Create", "Delete")):
-        for line, (what, of) in enumerate(
-            (("CPU, s", lambda one: one.cpu), ("peak memory, MB", lambda one: one.peak_mb))
+    for column, (step, done) in enumerate((("Create", "entitled"), ("Delete", "given up"))):
+        for line, (what, unit, of) in enumerate(
+            (
+                ("computing time", "seconds of one processor", lambda one: one.cpu),
+                ("memory", "megabytes at most", lambda one: one.peak_mb),
+            )
         ):
             _bars(axes[line][column], figures, step, sizes, of, colours)
-            axes[line][column].set_title(f"{step}: {what}")
+            axes[line][column].set_title(f"VMs are {done}: {what}, less is better")
+            axes[line][column].set_ylabel(unit)
     axes[0][0].legend(fontsize=8)
     canvas.savefig(target, format="svg", metadata={"Date": None})
     pyplot.close(canvas)

@@ -29,7 +29,18 @@ def _spread(values: list[float], form: str) -> str:
     return f"{statistics.median(values):{form}} ({min(values):{form}}-{max(values):{form}})"
 
 
-_HEADINGS = ("VMs", "request", "who", "CPU s", "x floor", "wall s", "peak MB", "EVS calls C/D/L", "ledger", "answer B")
+_HEADINGS = (
+    "VMs",
+    "request",
+    "who",
+    "CPU s",
+    "x smallest",
+    "wall s",
+    "peak MB",
+    "EVS calls C/D/L",
+    "ledger",
+    "answer B",
+)
 
 
 def rows(figures: Figures) -> list[tuple[str, ...]]:
@@ -49,7 +60,7 @@ def rows(figures: Figures) -> list[tuple[str, ...]]:
 def _row(figures: Figures, series: Series) -> tuple[str, ...]:
     measured, calls = series.measured, series.calls
     cpu = statistics.median(one.cpu for one in measured)
-    # A clean-up has no counterpart: the floor removes within its update.
+    # A clean-up has no counterpart: the smallest handler removes within its update.
     floor = figures.cpu(FLOOR, series.step, series.vms)
     note = {NODE: "*", PLAIN: "**"}.get(series.contender, "")
     return (

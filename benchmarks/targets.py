@@ -89,7 +89,7 @@ def _waiting(figures: Figures) -> list[Check]:
         if wait.vms > 100:
             found.append(
                 Check(
-                    f"... with fewer than 100 list calls a minute (a look at all takes {ceil(wait.vms / 100)})",
+                    f"... with fewer than 100 list calls a minute (the whole list takes {ceil(wait.vms / 100)})",
                     f"{wait.lists_a_minute:.0f} a minute, {wait.lists} in all",
                     wait.lists_a_minute < 100,
                 )

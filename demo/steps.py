@@ -135,8 +135,8 @@ class Demo:
     def _permission(self) -> None:
         with self._step(f"An update fails: somebody took {ACTION} away from the function's role"):
             self._console.print(
-                "A new role's policies take up to a minute to be known everywhere, so the function rides a refusal out "
-                "for 75 s before it believes it. Please wait.",
+                "A new role's policies take up to a minute to be known everywhere, so the function tries again "
+                "for 75 s before it believes a refusal. Please wait.",
                 style="dim",
             )
             with without_permission(self._aws, STACK_NAME, ACTION):
@@ -158,10 +158,10 @@ class Demo:
         self._number += 1
         self._console.rule(f"[bold]{self._number}. {escape(title)}", align="left", style="dim")
         self._began = time.time()
-        clock = time.monotonic()
+        clock, before = time.monotonic(), self._aws.evs.rows()
         yield
         title = f"Entitled in EVS, {time.monotonic() - clock:.0f} s later"
-        self._console.print(entitlement_table(self._aws.evs.rows(), title))
+        self._console.print(entitlement_table(self._aws.evs.rows(), title, before))
 
     def _call(self, *arguments: str, app: str | None = None, fails_with: list[str] | None = None) -> Done:
         shown = [*arguments, "--app", repr(app)] if app else arguments

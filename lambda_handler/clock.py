@@ -55,7 +55,7 @@ class Clock:
         return self._time.now()
 
     def suit(self, service_timeout: float) -> None:
-        """Bound single calls so that one which hangs leaves time for the answer (ServiceTimeout, in seconds)."""
+        """Bound each call by ServiceTimeout (seconds), so that a call that hangs leaves time for the answer."""
         pace = self._pace
         most = bounded(service_timeout * pace.read_of_request, pace.read_least, pace.read_most)
         self.read_timeout = min(self.read_timeout, most)
@@ -74,7 +74,7 @@ class Clock:
         return self.remaining() >= self._needed + besides
 
     def close(self) -> None:
-        """Note that the work is over: what was kept for the outcome of one more call serves for a last write."""
+        """Note that the work is over. The time that was kept for one more call now serves for a last write."""
         self._is_closing = True
 
     @property
@@ -83,7 +83,7 @@ class Clock:
         return kept if self._is_closing else self.connect_timeout + self.read_timeout + kept
 
     def pause(self, seconds: float) -> None:
-        """Sleep. Where the invocation does not last, sleep as long as it does and raise HandOver for the rest."""
+        """Sleep. Where the invocation ends before that, sleep until then, and raise HandOver for the rest."""
         wakes = self.now() + seconds
         lasts = self.remaining() - self._needed
         self._time.sleep(max(min(seconds, lasts), 0.0))

@@ -1,7 +1,7 @@
 """What one invocation of a request tells the next: a frozen value <-> the event. Pure.
 
-Lambda hands the event to the fresh invocation; it is the only place where that can learn ResponseURL. The ledger holds
-all that other requests have to know; here is only what this request would otherwise learn again.
+Lambda hands the event to the fresh invocation, which can learn ResponseURL nowhere else. The ledger holds all that
+other requests have to know. The continuation holds only what this request would otherwise have to learn again.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .evs.listing import PartialLook
+from .evs.listing import NotFoundSince, PartialLook
 from .evs.rows import Row, Rows, Status
 from .ledger.vm_ids import packed_ids, unpacked_ids
 from .values import Connector
@@ -33,8 +33,8 @@ class Continuation:
         failed: VM id -> cause, of those that could not be entitled.
         called_for_all: every VM was called for, so long ago that the list shows what became of the calls.
         refused_since: VM id -> since when its deletion is refused, in epoch seconds.
-        list_refused_since, not_found_since: since when EVS refuses to list, or says that the environment or connector
-            does not exist, in epoch seconds.
+        list_refused_since: since when EVS refuses to list, in epoch seconds.
+        not_found: at which connector EVS says that it or its environment does not exist, and since when.
         look: a look that could not be finished.
         connector_asked, connector_wrong: EVS was asked what is wrong with the connector, and what it has said.
     """
@@ -48,14 +48,14 @@ class Continuation:
     called_for_all: bool = False
     refused_since: Mapping[str, float] = field(default_factory=dict)
     list_refused_since: float | None = None
-    not_found_since: float | None = None
+    not_found: NotFoundSince | None = None
     look: PartialLook | None = None
     connector_asked: bool = False
     connector_wrong: str = ""
 
     @classmethod
     def of(cls, event: Mapping[str, Any], arrived: float, answer_by: float) -> "Continuation":
-        """Read an event. CloudFormation's own, which holds none of this, begins the request.
+        """Read an event. An event of CloudFormation's own holds no continuation: it begins the request.
 
         Args:
             arrived: the present, in epoch seconds.
@@ -74,7 +74,7 @@ class Continuation:
                 vm_id: since for since, ids in given.get("RefusedSince") or () for vm_id in unpacked_ids(ids)
             },
             list_refused_since=given.get("ListRefusedSince"),
-            not_found_since=given.get("NotFoundSince"),
+            not_found=_unpacked_not_found(given.get("NotFound")),
             look=_unpacked_look(given.get("Look")),
             connector_asked=given.get("ConnectorAsked", False),
             connector_wrong=given.get("ConnectorWrong", ""),
@@ -83,7 +83,7 @@ class Continuation:
     def payload(self, event: Mapping[str, Any]) -> bytes:
         """Return the event with which the fresh invocation goes on.
 
-        A look that would make it too large for Lambda is left out; it begins anew then.
+        A look that would make the event too large for Lambda is left out. The fresh invocation then looks anew.
         """
         rest = {name: value for name, value in event.items() if name not in (KEY, "OldResourceProperties")}
         packed: dict[str, Any] = {
@@ -96,7 +96,7 @@ class Continuation:
             "CalledForAll": self.called_for_all,
             "RefusedSince": _packed_times(self.refused_since),
             "ListRefusedSince": self.list_refused_since,
-            "NotFoundSince": self.not_found_since,
+            "NotFound": [str(self.not_found.connector), self.not_found.since] if self.not_found else None,
             "Look": _packed_look(self.look),
             "ConnectorAsked": self.connector_asked,
             "ConnectorWrong": self.connector_wrong,
@@ -125,6 +125,10 @@ def _packed_times(times: Mapping[str, float]) -> list[list[Any]]:
     for vm_id, moment in times.items():
         by_time.setdefault(moment, set()).add(vm_id)
     return [[moment, packed_ids(frozenset(vm_ids))] for moment, vm_ids in by_time.items()]
+
+
+def _unpacked_not_found(given: tuple[str, float] | None) -> NotFoundSince | None:
+    return NotFoundSince(Connector.parse(given[0]), given[1]) if given else None
 
 
 def _packed_look(look: PartialLook | None) -> dict[str, Any] | None:

@@ -59,7 +59,7 @@ class Invocation:
     # --- serving ---------------------------------------------------------------------------------------------------
 
     def serve(self) -> Answer | None:
-        """Carry the request out; None where there is to be no answer.
+        """Carry the request out. Return None where nothing is to be answered.
 
         Raises:
             HandOver: a fresh invocation has to go on.
@@ -123,8 +123,8 @@ class Invocation:
     def hand_over(self, more: HandOver) -> Answer | None:
         """Invoke this function again, asynchronously, to go on with the request, not before `more.resume_at`.
 
-        Returns the answer to give where no fresh invocation can go on. Raises where Lambda's asynchronous retry may
-        help: it begins the request again in a minute or two, and the ledger knows how far it got.
+        Returns the answer where no fresh invocation can go on. Raises where Lambda's asynchronous retry may help:
+        Lambda then begins the request again in a minute or two, and the ledger knows how far the request has come.
         """
         before = self._continuation
         if before is None:
@@ -167,9 +167,9 @@ class Invocation:
         return self._clock.remaining() < self._pace.last_answer
 
     def _may_not_retry(self, before: Continuation) -> bool:
-        """Tell whether Lambda's next retry would come too late, or there is none; counts this one in the ledger.
+        """Tell whether Lambda's next retry would come too late, or not at all; else raise, and count it in the ledger.
 
-        A retry that comes with less time than `least_invocation` before the answer is due could do nothing with it.
+        A retry comes too late where less than `least_invocation` is left before the answer is due.
         """
         pace = self._pace
         in_time = before.answer_by - self._clock.now() - pace.least_invocation
@@ -211,7 +211,7 @@ class Invocation:
             called_for_all=convergence is not None and convergence.has_called_for_all(),
             refused_since=steps.carried.refused_since,
             list_refused_since=steps.carried.list_refused_since,
-            not_found_since=steps.listing.not_found_since,
+            not_found=steps.listing.not_found,
             look=steps.listing.partial,
             connector_asked=steps.carried.connector_asked,
             connector_wrong=steps.carried.connector_wrong,

@@ -28,8 +28,8 @@ def count(number: int, noun: str = "VM") -> str:
 def causes(failed: Mapping[str, str], groups: int = 8, most: int = 6) -> str:
     """Say of failed VMs what went wrong, the largest group first.
 
-    Messages often name the VM. So of a few VMs each has its own words. Of many, the error code makes the group and the
-    message of its first VM stands for all.
+    VMs with the same cause are one group. Messages often name the VM, so many VMs may have as many causes. They are
+    then grouped by the error code, and the message of the first VM stands for its group.
 
     Args:
         failed: VM id -> cause, in the form ``errorCode: errorMessage``.

@@ -51,7 +51,7 @@ def wired(
         request=request,
         fence=fence,
         evs=evs,
-        listing=Listing(evs, retries["list"], clock, pace, before.look, before.not_found_since, place=request.place),
+        listing=Listing(evs, retries["list"], clock, pace, before.look, before.not_found, place=request.place),
         mutations=Mutations(evs, fence, retries["change"], clock, pace),
         stack=Stack(clients, retries["stack"], clock, pace, request.stack_id, before.answer_by),
         clock=clock,

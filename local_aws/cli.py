@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 import click
 from botocore.config import Config
 
 from local_aws import ministack_venv, shell
-from local_aws.evs_api import ControlError, EvsControl, Settings
+from local_aws.cli_parts import Latency, ending_cleanly, of_instance, pairs_of, plain_errors
+from local_aws.evs_api import EvsControl, Settings
 from local_aws.function_logs import function_logs
 from local_aws.inventory import SHIPPED, Inventory
 from local_aws.launcher import LocalAws, running
-from local_aws.ministack import StartError
 from local_aws.table import entitlement_table, print_table
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class _Latency(click.ParamType[Any]):
-    """Seconds, or two numbers with a dash between: lowest and highest."""
-
-    name = "seconds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return a number, or the list of two."""
-        try:
-            numbers = [float(part) for part in str(value).split("-")]
-        except ValueError:
-            numbers = []
-        if len(numbers) == 1:
-            return numbers[0]
-        if len(numbers) != 2 or numbers[0] > numbers[1]:
-            self.fail(f"got {value!r}, expected seconds, such as 5 or 2-10", param, ctx)
-        return numbers
-
-
-def _of_instance(function: F) -> F:
-    help_text = "Which running instance; needed only if several are running."
-    return click.option("--name", help=help_text)(function)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -73,14 +44,14 @@ def cli() -> None:
 )
 @click.option(
     "--create-latency",
-    type=_Latency(),
+    type=Latency(),
     default="2",
     show_default=True,
     help="Seconds until an entitlement is CREATED; 2-10 for a different number for each VM.",
 )
 @click.option(
     "--delete-latency",
-    type=_Latency(),
+    type=Latency(),
     default="0",
     show_default=True,
     help="Seconds until a deleted entitlement leaves the list.",
@@ -98,7 +69,7 @@ def cli() -> None:
 def start(inventory: Path, create_latency: Any, delete_latency: Any, name: str | None, **options: Any) -> None:
     """Start it, print the environment for your own cdk deploy, and run until Ctrl-C."""
     settings = Settings(create_latency=create_latency, delete_latency=delete_latency)
-    with _ending_cleanly() as ended, _plain_errors():
+    with ending_cleanly() as ended, plain_errors():
         aws = LocalAws(Inventory.load(inventory), settings, name=name, **options)
         with aws:
             click.echo("\n".join(shell.lines(aws.name, os.getpid(), aws.environment())))
@@ -111,7 +82,7 @@ def start(inventory: Path, create_latency: Any, delete_latency: Any, name: str |
 @cli.command()
 def setup() -> None:
     """Install ministack into its own virtual environment, unless that is done."""
-    with _plain_errors():
+    with plain_errors():
         ministack_venv.python()
 
 
@@ -125,7 +96,7 @@ def instances() -> None:
 
 
 @cli.command()
-@_of_instance
+@of_instance
 def environment(name: str | None) -> None:
     """Print a running instance's environment, for: eval "$(python -m local_aws environment)".
 
@@ -142,11 +113,11 @@ def environment(name: str | None) -> None:
 
 
 @cli.command()
-@_of_instance
+@of_instance
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 def entitlements(name: str | None, as_json: bool) -> None:
     """Show what EVS says is entitled."""
-    with _plain_errors():
+    with plain_errors():
         rows = _evs(name).rows()
         if as_json:
             click.echo(json.dumps(rows, indent=1))
@@ -155,19 +126,19 @@ def entitlements(name: str | None, as_json: bool) -> None:
 
 
 @cli.command()
-@_of_instance
+@of_instance
 @click.argument("changes", nargs=-1, metavar="[NAME=VALUE]...")
 def settings(name: str | None, changes: tuple[str, ...]) -> None:
     """Show how EVS behaves, or change it: settings create_latency=30 already_entitled=refuse."""
-    with _plain_errors():
+    with plain_errors():
         evs = _evs(name)
-        values = evs.set(**_pairs(changes)) if changes else evs.settings()
+        values = evs.set(**pairs_of(changes)) if changes else evs.settings()
         for setting, value in values.items():
             click.echo(f"{setting}={json.dumps(value)}")
 
 
 @cli.command()
-@_of_instance
+@of_instance
 @click.argument("effect", required=False)
 @click.argument("fields", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--clear", is_flag=True, help="Drop all rules and release all calls.")
@@ -176,18 +147,18 @@ def faults(name: str | None, effect: str | None, fields: tuple[str, ...], clear:
 
     Effects: throttle, error, access_denied, close_before, close_after, hang, hold.
     """
-    with _plain_errors():
+    with plain_errors():
         evs = _evs(name)
         if clear:
             evs.clear_faults()
         if effect:
-            evs.fault(effect, **_pairs(fields))
+            evs.fault(effect, **pairs_of(fields))
         for rule in evs.faults():
             click.echo(json.dumps(rule))
 
 
 @cli.command()
-@_of_instance
+@of_instance
 @click.argument("state", type=click.Choice(["reachable", "unreachable"]))
 @click.argument("connector_id", required=False)
 def connector(name: str | None, state: str, connector_id: str | None) -> None:
@@ -195,7 +166,7 @@ def connector(name: str | None, state: str, connector_id: str | None) -> None:
 
     All of them where none is named. What they hold is AT_RISK meanwhile, and removed after EVS's grace.
     """
-    with _plain_errors():
+    with plain_errors():
         evs = _evs(name)
         known = {item["id"]: item for item in evs.inventory()["connectors"]}
         if connector_id is not None and connector_id not in known:
@@ -206,10 +177,10 @@ def connector(name: str | None, state: str, connector_id: str | None) -> None:
 
 
 @cli.command()
-@_of_instance
+@of_instance
 def logs(name: str | None) -> None:
     """Print what Lambda functions wrote."""
-    with _plain_errors():
+    with plain_errors():
         there = running(name)["environment"]
         client = boto3.client(
             "logs",
@@ -226,44 +197,3 @@ def logs(name: str | None) -> None:
 
 def _evs(name: str | None) -> EvsControl:
     return EvsControl(running(name)["evs_url"])
-
-
-def _pairs(items: tuple[str, ...]) -> dict[str, Any]:
-    pairs = {}
-    for item in items:
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise click.UsageError(f"got {item!r}, expected NAME=VALUE")
-        try:
-            pairs[name] = json.loads(value)
-        except ValueError:
-            pairs[name] = value
-    return pairs
-
-
-@contextlib.contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Show what went wrong as one message instead of a traceback."""
-    try:
-        yield
-    except (ControlError, StartError, ministack_venv.SetupError, LookupError, OSError, ValueError) as error:
-        raise click.ClickException(str(error.args[0] if isinstance(error, KeyError) else error))
-
-
-@contextlib.contextmanager
-def _ending_cleanly() -> Iterator[threading.Event]:
-    """Yield an event that is set by Ctrl-C, TERM or HUP; while it isn't awaited, they end the start."""
-    ended = threading.Event()
-
-    def end(number: int, _: object) -> None:
-        if ended.is_set():
-            sys.exit(128 + number)
-        ended.set()
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, end) for number in numbers}
-    try:
-        yield ended
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

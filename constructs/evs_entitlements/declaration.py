@@ -4,8 +4,8 @@ Owns a resource that every aspect around the construct sees, and that is in no t
 (removal policy, override, metadata, condition) and what the construct depends on is handed on to the declared
 set's own resource, which is in the template. Never makes anything itself.
 
-The set's resource cannot stand here: its logical id would follow the place, so that to move a construct would be to
-CloudFormation a create and a delete.
+The set's own resource can't be at that place: its logical id would follow the place. CloudFormation would then create
+and delete the resource when a user moves the construct.
 """
 
 from collections.abc import Iterable
@@ -123,7 +123,7 @@ def scopes(construct: IConstruct) -> list[IConstruct]:
 
 
 def still_declared(declarations: Iterable[Declaration]) -> list[Declaration]:
-    """Return those whose construct, and all around it, are in the tree still: `try_remove_child` takes one out."""
+    """Return the declarations that are still in the tree: `try_remove_child` may have taken out a construct around."""
     children: dict[int, set[int]] = {}
     return [each for each in declarations if _are_children([*each.scopes, cast(IConstruct, each.stack)], children)]
 

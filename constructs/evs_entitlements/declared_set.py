@@ -1,12 +1,11 @@
 """The one custom resource for each stack, environment and connector: the union of what is declared.
 
-Owns the logical id, the properties and the dependencies of that resource, and that its constructs agree.
-Never looks at where in the stack a construct is: a resource per construct would make renaming, moving,
-splitting or merging constructs a create and a delete to CloudFormation, and the delete would take away what
-the create had just taken over.
+Owns the logical id, the properties and the dependencies of that resource, and that its constructs agree. Never looks at
+where in the stack a construct is. With a resource for each construct, CloudFormation would create and delete resources
+when constructs are renamed, moved, split or merged, and the delete would take away what the create had just taken over.
 
-Constructs can be removed, and aspects can change them, until the CDK writes the template. So all that a template says
-of the declarations is asked for only then.
+Constructs can be removed, and aspects can change them, until the CDK writes the template. So the values of the template
+are asked for only then.
 """
 
 from typing import cast

@@ -123,7 +123,7 @@ class WindowsServerEntitlements(Construct):
     def physical_id(self) -> str:
         """The PhysicalResourceId of the set's resource, a token. It is another one after each change of the set.
 
-        So what is made of it is updated with each change: of use to run something anew, never as a lasting name.
+        What uses this id is updated with each change. Use it to run something anew, never as a lasting name.
         """
         return self._declared_set.resource.ref
 
@@ -131,9 +131,9 @@ class WindowsServerEntitlements(Construct):
         """Let somebody look at what the stack declares and at what EVS holds, and change nothing.
 
         That is what `evs-entitlements list --environment` and `check --stack` need, and a dashboard of one's own:
-        `evs:ListEnvironmentConnectors` and `evs:ListVmEntitlements` on the environment,
-        `cloudformation:DescribeStacks` and `ListStackResources` on the stack, `dynamodb:GetItem` on the ledger. What
-        AWS limits to no resource is not part of it: `evs:ListEnvironments`, for the command without `--environment`.
+        `evs:ListEnvironmentConnectors` and `evs:ListVmEntitlements` on the environment, `cloudformation:DescribeStacks`
+        and `ListStackResources` on the stack, `dynamodb:GetItem` on the ledger. The grant leaves out what AWS can't
+        limit to a resource: `evs:ListEnvironments`, for the command without `--environment`.
 
         Args:
             grantee: a role, user, function or other principal; it may be of another stack.
@@ -147,6 +147,7 @@ class WindowsServerEntitlements(Construct):
         schedule: "events.Schedule | None" = None,
         topic: "sns.ITopic | None" = None,
         dashboard: bool = False,
+        detailed_metrics: bool = True,
         at_risk_threshold: int = 1,
         not_entitled_threshold: int = 1,
         not_entitled_for: Duration | None = None,
@@ -166,6 +167,7 @@ class WindowsServerEntitlements(Construct):
             schedule=schedule,
             topic=topic,
             dashboard=dashboard,
+            detailed_metrics=detailed_metrics,
             at_risk_threshold=at_risk_threshold,
             not_entitled_threshold=not_entitled_threshold,
             not_entitled_for=not_entitled_for,

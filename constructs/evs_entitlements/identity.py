@@ -20,9 +20,9 @@ def known_id(stack: Stack, value: str | IResolvable) -> str | IResolvable | None
 def identity(stack: Stack, name: str, value: str) -> tuple[str, str]:
     """Return an environment or connector id as the template gets it, and its part of the logical id.
 
-    A literal's part has 10 characters after its prefix, a token's 16 after another, so that neither is ever
-    taken for the other. A token that resolves to a string at synth (a Lazy) is that string. What a context lookup
-    gives before it is done is no id yet, and is treated as a token is.
+    A literal's part has 10 characters after its prefix, a token's 16 after another, so that neither is ever taken for
+    the other. A token that resolves to a string at synth (a Lazy) is that string. A context lookup that is not done yet
+    gives no id: its value is treated as a token is.
     """
     prefix, pattern = ("Env", ENVIRONMENT_ID) if name == "environment_id" else ("Cnctr", CONNECTOR_ID)
     known = known_id(stack, value)

@@ -3,9 +3,9 @@
 Owns when a wrong value is an error, and in which form. Never judges a value.
 
 A context lookup (`StringParameter.value_from_lookup` and others) gives some text of its own at the first synth. Only
-when that synth has ended does the CDK CLI learn what to look up; then it runs the app again. An app that raises
-because of that text never gets so far. No such text can be told from a wrong value, but whether a lookup of the
-app is outstanding can be found out.
+when that synth has ended does the CDK CLI learn what to look up; then it runs the app again. An app that raises because
+of that text never gets so far. Nobody can tell such a text from a wrong value. It can be found out, however, whether a
+lookup of the app is outstanding.
 """
 
 import contextlib
@@ -59,8 +59,9 @@ def lookups_are_outstanding(construct: IConstruct) -> bool:
 def _missing_keys(stack: Stack) -> list[str]:
     """Return the keys of the context values that a stack asked for in vain.
 
-    The CDK says that in the manifest of a cloud assembly only. So one is written, of the stack as it is now, into a
-    folder that is thrown away. A stack that can't be written yet has to be taken for one that asks for nothing.
+    The CDK says that only in the manifest of a cloud assembly. So a cloud assembly of the stack as it is now is
+    written, into a folder that is thrown away. A stack that can't be written yet is taken for one that asks for
+    nothing.
     """
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(RuntimeError):
         builder = CloudAssemblyBuilder(folder)

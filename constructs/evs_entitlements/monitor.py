@@ -42,6 +42,7 @@ class EntitlementMonitor(MetricMethods):
         schedule: events.Schedule | None = None,
         topic: sns.ITopic | None = None,
         dashboard: bool = False,
+        detailed_metrics: bool = True,
         at_risk_threshold: int = 1,
         not_entitled_threshold: int = 1,
         not_entitled_for: Duration | None = None,
@@ -58,6 +59,8 @@ class EntitlementMonitor(MetricMethods):
                 there is left, which check of the connector fails. The policy of an imported topic has to let
                 CloudWatch and EventBridge publish.
             dashboard: whether to make a dashboard.
+            detailed_metrics: whether all nine values of an environment and connector are metrics, for each of which
+                CloudWatch charges. Otherwise only the two that the alarms need are. The others stand in the log.
             at_risk_threshold: how many VMs at risk raise the alarm, 1 or more.
             not_entitled_threshold: how many declared VMs without a licence raise the alarm, 1 or more.
             not_entitled_for: for how long they have to be so. Two periods when left out.
@@ -77,6 +80,10 @@ class EntitlementMonitor(MetricMethods):
         provider = _provider(stack)
         _check_threshold("at_risk_threshold", at_risk_threshold)
         _check_threshold("not_entitled_threshold", not_entitled_threshold)
+        if dashboard and not detailed_metrics:
+            raise ValueError(
+                "dashboard: got True beside detailed_metrics=False, expected one of them: it shows all metrics"
+            )
         self._provider = provider
         self._topic = topic
         schedule = schedule_of(schedule)
@@ -97,6 +104,7 @@ class EntitlementMonitor(MetricMethods):
             environment_ids=lambda: [each.environment_id for each in self._declared()],
             places=lambda: [[each.environment_id, each.connector_id] for each in self._declared()],
             sets=lambda: cast(list[IConstruct], [each.resource for each in self._declared()]),
+            metrics=() if detailed_metrics else monitor_metrics.ALARMED,
         )
         self._parts.declared_at = self.node.path
         self._parts.declared_by = self

@@ -19,6 +19,8 @@ METRICS = (
     "Declared", "Entitled", "AtRisk", "Removed", "Failed", "Missing", "NotEntitled", "Undeclared",
     "ConnectorReachable",
 )  # fmt: skip
+#: Those that the alarms need.
+ALARMED = ("AtRisk", "NotEntitled")
 
 
 def metric(place: Place, name: str, **options: Any) -> cloudwatch.Metric:
@@ -67,8 +69,9 @@ def not_entitled_alarm(
 def silent_alarm(scope: Construct, construct_id: str, errors: cloudwatch.Metric, *, periods: int) -> cloudwatch.Alarm:
     """Alarm when no run of the monitor has found out all that it was to find out, for some periods.
 
-    Before its first run there is no data: then the alarm has INSUFFICIENT_DATA and tells nobody, so that a first
-    deployment is quiet. From a run on, the lack of any tells the alarm's actions for INSUFFICIENT_DATA.
+    Before the monitor's first run there is no data. The alarm then has INSUFFICIENT_DATA from the beginning and tells
+    nobody, so that a first deployment is quiet. After the first run, a lack of runs brings the alarm back to
+    INSUFFICIENT_DATA, and its actions for that state are told.
 
     Args:
         errors: the function's Errors. Lambda counts 0 for a run that succeeds, so that without runs there is no value.

@@ -4,7 +4,7 @@ Owns these resources and that the role can change nothing: neither an entitlemen
 made under a fixed id directly under the Stack, as the provider is, so that a monitor may be declared anywhere in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import jsii
@@ -45,6 +45,7 @@ class MonitorParts(Construct):
         environment_ids: gives the environments that the stack declares something for; tokens among them. Asked each
             time that the template is written.
         places: gives `[environment id, connector id]` of each declared set, likewise.
+        metrics: which values are metrics; all where it is empty.
         sets: gives the declared sets, which the monitor depends on: it comes after them and goes before them, so that
             the removal of a stack raises no alarm.
     """
@@ -59,6 +60,7 @@ class MonitorParts(Construct):
         environment_ids: Callable[[], list[str]],
         places: Callable[[], list[list[str]]],
         sets: Callable[[], list[IConstruct]],
+        metrics: Sequence[str] = (),
     ) -> None:
         super().__init__(stack, MONITOR_ID)
         #: Path of the construct that asked for it, for errors.
@@ -95,6 +97,7 @@ class MonitorParts(Construct):
                 "MONITOR_TABLE_NAME": table.table_name,
                 "STACK_ID": Aws.STACK_ID,
                 "PLACES": stack.to_json_string(later(lambda _: places())),
+                **({"METRICS": ",".join(metrics)} if metrics else {}),
             },
             environment_encryption=key,
             vpc=settings.get("vpc"),

@@ -1,4 +1,4 @@
-"""What is attached to constructs around a declaration and means the function and what belongs to it.
+"""What users attach to the constructs around a declaration, and mean for the function and what belongs to it.
 
 Owns that acknowledgements reach them, and that a user is told of aspects that do not. The function, its role, ledger
 table and log group belong to the stack, as the CDK's own singleton providers do: they are outside of every construct

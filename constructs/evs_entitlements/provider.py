@@ -1,12 +1,10 @@
 """What all declared sets of a stack share: the function, its role, its ledger table and its log group.
 
-Owns the resources that carry out entitlements and the permissions of the function. Never knows which VMs are
-declared, and never grants more than the declared environments, the stack's own ledger, log group and
-events, and the function itself.
+Owns the resources that carry out entitlements and the permissions of the function. Never knows which VMs are declared.
+Never grants more than the declared environments, the stack's own ledger, log group and events, and the function itself.
 
-Everything hangs off a construct with a fixed id directly under the Stack. A function that moves would
-change the ServiceToken of its custom resources, which CloudFormation refuses ("Modifying service token is
-not allowed").
+All resources are below a construct that has a fixed id directly under the Stack. A function that moves would change the
+ServiceToken of its custom resources, and CloudFormation refuses that ("Modifying service token is not allowed").
 """
 
 from collections.abc import Callable, Sequence
@@ -19,8 +17,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from evs_entitlements import lambda_code, permissions, service_model
+from evs_entitlements import lambda_code, permissions
 from evs_entitlements.acknowledge import acknowledge, as_cdk_nag_writes_it
+from evs_entitlements.environment_policy import environment_policy
 from evs_entitlements.function_settings import LEDGER_TABLE_NAME, SHARED_BY_STACKS, FunctionSettings, StackSettings
 
 #: Id of the provider under its Stack. A contract: it is part of every logical id here. Not a name that a user would
@@ -45,9 +44,9 @@ LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 
 
 class Provider(Construct):
-    """The function of one stack and all that it needs whatever the environment.
+    """The function of one stack, and what the function needs whatever the environment.
 
-    A custom resource that depends on this construct has all of it until its own Delete is answered.
+    A custom resource that depends on this construct can use all of it until the Delete of that resource is answered.
     """
 
     @classmethod
@@ -178,43 +177,12 @@ class Provider(Construct):
                 self.on_change(None, False)
 
     def environment_policy(self, environment_id: str | None) -> iam.Policy:
-        """Return the policy that lets the function work in one environment.
-
-        One policy for each environment, and on it depend the custom resources of that environment alone:
-        when they leave the template it leaves with them, and CloudFormation deletes it only after their
-        Delete.
+        """Return the policy that lets the function work in one environment, made at the first call.
 
         Args:
-            environment_id: an id known at synth. None when it is a token; the policy then covers every
-                environment of the account and region. It cannot name the token's value: when that changes,
-                the policy would change before the clean-up that removes entitlements from the former
-                environment.
+            environment_id: an id that is known at synth. None where it is a token.
         """
-        stack = Stack.of(self)
-        policy_id = f"EvsEntitlements{_alphanumeric(environment_id) if environment_id else 'AnyEnvironment'}Policy"
-        found = stack.node.try_find_child(policy_id)
-        if isinstance(found, iam.Policy):
-            return found
-        arn = stack.format_arn(service="evs", resource="environment", resource_name=environment_id or "*")
-        policy = iam.Policy(
-            stack,
-            policy_id,
-            roles=[self._role],
-            statements=[
-                iam.PolicyStatement(
-                    actions=[f"{service_model.SERVICE}:{operation}" for operation in service_model.OPERATIONS],
-                    resources=[arn],
-                )
-            ],
-        )
-        if environment_id is None:
-            acknowledge(
-                policy,
-                f"AwsSolutions-IAM5[Resource::{as_cdk_nag_writes_it(stack.resolve(arn))}]",
-                "The environment is a token: its id is known only at deployment, and a former one must still "
-                "be reachable when its entitlements are removed. Limited to the account and region.",
-            )
-        return policy
+        return environment_policy(Stack.of(self), self._role, environment_id)
 
     def _ledger_table(self, key: kms.IKey | None) -> dynamodb.Table:
         table = dynamodb.Table(
@@ -262,8 +230,3 @@ class Provider(Construct):
         for rule, reason in reasons.items():
             acknowledge(role, f"AwsSolutions-IAM5[{rule}]", reason)
         return role
-
-
-def _alphanumeric(environment_id: str) -> str:
-    # env-abcde12345 -> Envabcde12345, which no token's policy can be called.
-    return environment_id.replace("env-", "Env")

@@ -29,7 +29,7 @@ class SetResource(CfnResource):
         return self._is_declared()
 
     def add_override(self, path: str, value: Any = None) -> None:
-        """Override what the template says, but for what would leave each VM that leaves the set entitled.
+        """Override what the template says, except what would leave VMs entitled that leave the set.
 
         Raises:
             ValueError: of DeletionPolicy or UpdateReplacePolicy.

@@ -1,9 +1,9 @@
 """What the function's code is made of beside this project's own: crhelper, and service models of botocore's.
 
-Owns the pins, and that the same version of this package always has the same bytes. They are staged into the wheel when
-it is built, so that it does not matter which boto3 is installed where an app is synthesized: else each colleague's
-deployment would change the function. In a checkout they are made of the installed packages, which have to be the
-pinned ones, or of what an earlier set-up of the checkout has kept.
+Owns the pins, and that the same version of this package always has the same bytes. The build of the wheel stages
+crhelper and the models into it. So it does not matter which boto3 is installed where an app is synthesized: otherwise
+each colleague's deployment would change the function. In a checkout they are made of the installed packages, which have
+to be the pinned ones, or of what an earlier set-up of the checkout has kept.
 
 Imports no CDK: the build of the wheel has none.
 """

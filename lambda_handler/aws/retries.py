@@ -1,7 +1,7 @@
-"""Retries: what may pass by itself is ridden out for as long as that is worth it.
+"""Retries: a call that fails is tried again, for as long as the trouble may pass by itself.
 
 Owns the pace of retries and the decision that trouble has lasted too long. Each kind of call has a `Retries` of its
-own: that DynamoDB answers says nothing of EVS, and that a list comes says nothing of a creation.
+own: an answer of DynamoDB says nothing of EVS, and a list says nothing of a creation.
 """
 
 import random

@@ -116,16 +116,17 @@ class Stack:
     def completed_since(self, moment: float, now: float) -> bool:
         """Tell whether it is certain that an operation which was under way at `moment` completed (epoch seconds).
 
-        Not certain: the stack has not reached *_COMPLETE since (as while it rolls that operation back), or
-        CloudFormation can't be asked. What is too long ago for CloudFormation to remember has completed: no operation
-        lasts that long.
+        It is not certain where the stack has not reached *_COMPLETE since (as while it rolls that operation back), or
+        where CloudFormation can't be asked. An operation that is too long ago for CloudFormation to remember has
+        completed: none lasts that long.
         """
         return self._has_reached(COMPLETE, moment, now)
 
     def settled_since(self, moment: float, now: float) -> bool:
         """Tell whether it is certain that an operation which was under way at `moment`, or a later one, has ended well.
 
-        Well: completed or rolled back, so that CloudFormation can return to nothing that it had left before.
+        An operation has ended well where it was completed or rolled back: CloudFormation can then return to nothing
+        that it had left before.
         """
         return self._has_reached(SETTLED, moment, now)
 
@@ -147,28 +148,37 @@ class Stack:
     def has_ignored(self, physical_id: str, moment: float, now: float) -> bool:
         """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
 
-        S3 takes an answer that CloudFormation no longer waits for, of a Create that it cancelled: no event names its
-        id. Not certain: the events may no longer reach back so far, there are too many of them, or CloudFormation can't
-        be asked.
+        It is not certain in the cases of `find_out_ignored`, or where CloudFormation can't be asked.
 
         Args:
             physical_id: what was answered.
             moment: when it was declared at the earliest, in epoch seconds.
             now: the present, in epoch seconds.
         """
-        if now - moment > self._pace.stack_history:
-            return False
         try:
-            for event in self._events(self._stack_id):
-                if event.get("PhysicalResourceId") == physical_id:
-                    # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
-                    status = str(event.get("ResourceStatus", ""))
-                    return status.startswith("DELETE_") and status != "DELETE_SKIPPED"
-                if _epoch(event.get("Timestamp")) < moment - SKEW:
-                    break
+            return self.find_out_ignored(physical_id, moment, now)
         except (AwsError, Failure) as error:
             logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
             return False
+
+    def find_out_ignored(self, physical_id: str, moment: float, now: float) -> bool:
+        """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
+
+        S3 takes an answer that CloudFormation no longer waits for, of a Create that it cancelled: no event names its
+        id. Not certain: the events may no longer reach back so far.
+
+        Raises:
+            AwsError, Failure: CloudFormation can't be asked, or there are too many events.
+        """
+        if now - moment > self._pace.stack_history:
+            return False
+        for event in self._events(self._stack_id):
+            if event.get("PhysicalResourceId") == physical_id:
+                # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
+                status = str(event.get("ResourceStatus", ""))
+                return status.startswith("DELETE_") and status != "DELETE_SKIPPED"
+            if _epoch(event.get("Timestamp")) < moment - SKEW:
+                break
         return True
 
     def _events(self, stack_id: str) -> Iterator[dict[str, Any]]:

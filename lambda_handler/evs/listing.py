@@ -43,6 +43,14 @@ class PartialLook:
     rows: Rows = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class NotFoundSince:
+    """EVS says that a connector, or its environment, does not exist, since a moment (epoch seconds)."""
+
+    connector: Connector
+    since: float
+
+
 class _Reading:
     """A look on its way: the pages that were read so far."""
 
@@ -89,7 +97,7 @@ class Listing:
     Args:
         retries: of ListVmEntitlements.
         partial: a look that the invocation before could not finish.
-        not_found_since: since when EVS says that environment or connector does not exist, in epoch seconds.
+        not_found: at which connector EVS says that it or its environment does not exist, and since when.
         place: region and account in words, for what a user is told.
 
     Attributes:
@@ -103,7 +111,7 @@ class Listing:
         clock: Clock,
         pace: Pace,
         partial: PartialLook | None = None,
-        not_found_since: float | None = None,
+        not_found: NotFoundSince | None = None,
         *,
         place: str = "",
     ) -> None:
@@ -112,7 +120,7 @@ class Listing:
         self._clock = clock
         self._pace = pace
         self.partial = partial
-        self.not_found_since = not_found_since
+        self.not_found = not_found
         self.place = place
 
     def look(self, connector: Connector, until: float) -> Look:
@@ -164,13 +172,16 @@ class Listing:
                 found = self._retries.through(lambda: self._evs.page(connector, token), until)
             except NotFound as error:
                 now = self._clock.now()
-                self.not_found_since = self.not_found_since if self.not_found_since is not None else now
-                if now - self.not_found_since >= self._pace.not_found_for or now >= until:
+                if self.not_found is None or self.not_found.connector != connector:
+                    self.not_found = NotFoundSince(connector, now)
+                if now - self.not_found.since >= self._pace.not_found_for:
                     raise
+                if now >= until:
+                    raise Failure(f"{error}; there was no time to ask again before that is believed") from error
                 logger.warning("%s; asking again before that is believed", error)
                 self._clock.pause(self._pace.not_found_for / 4)
             else:
-                self.not_found_since = None
+                self.not_found = None
                 return found
 
     def watch(self, connector: Connector, last_page: str | None) -> Watch:

@@ -19,7 +19,7 @@ def announce(state: State, calls: Mapping[str, Call]) -> State:
 
 
 def take(state: State, call_id: str, vm_ids: VmIds, until: float) -> State:
-    """Note that EVS took a call, for these of its VMs. A deletion that it took before has had its effect, then."""
+    """Note that EVS took a call for these of its VMs. A deletion that EVS took earlier has had its effect by then."""
     call = state.calls.get(call_id)
     if call is None or call.taken:
         return state
@@ -50,12 +50,13 @@ def _without_creations(state: State, deletion: Call) -> State:
 
 
 def _without_deletions(state: State, connector: Connector, created: Mapping[str, float]) -> State:
-    """Forget deletions that EVS took before a creation: VM -> when the creation left, in epoch seconds."""
+    """Forget deletions that EVS took, or that could land, before a creation: VM -> when that left, in epoch seconds."""
 
     def rest(_: str, call: Call) -> Call:
-        if not call.taken or not is_at(call, connector, "DeleteEntitlement"):
+        if not is_at(call, connector, "DeleteEntitlement"):
             return call
-        return call.without(frozenset(vm_id for vm_id in call.vm_ids if created.get(vm_id, 0.0) >= call.left_at))
+        over = call.left_at if call.taken else call.lands_by
+        return call.without(frozenset(vm_id for vm_id in call.vm_ids if created.get(vm_id, 0.0) >= over))
 
     return state.map_calls(rest)
 
@@ -76,8 +77,8 @@ def void(state: State, call_id: str) -> State:
 def confirm(state: State, connector: Connector, started: Mapping[str, float]) -> State:
     """Note entitlements of ours that the list shows: VM -> when it began at the latest, 0 where EVS does not say.
 
-    A row explains one call for its VM: the last that left before the row began. Calls that EVS took are explained
-    by it in any case. One whose answer never came, and that the row does not explain, may still take effect.
+    A row explains one call for its VM: the last that left before the row began. The row also explains every call that
+    EVS took. A call without an answer that the row does not explain may still take effect.
     """
     calls = {call_id: call for call_id, call in state.calls.items() if is_at(call, connector, "CreateEntitlement")}
     seen = NO_VMS.union(*(call.vm_ids for call in calls.values())).intersection(started)
@@ -107,9 +108,9 @@ def confirm(state: State, connector: Connector, started: Mapping[str, float]) ->
 def forget(state: State, connector: Connector, vm_ids: VmIds, looked_at: float, claims: int) -> State:
     """Note that VMs hold nothing, as a look showed that began at `looked_at` when the ledger had counted `claims`.
 
-    A look that began before a call for the VM could show its effect proves nothing. Nor does one since when others
-    have announced calls. A VM that a set declares is not forgotten: whoever declares it has taken it over. That EVS
-    took a deletion of it is remembered: the list may show for a while what is gone.
+    A look proves nothing where it began before a call for the VM could show its effect, or where others have announced
+    calls since it began. A VM that a set declares is not forgotten: whoever declares the VM has taken it over. A
+    deletion that EVS took is remembered: the list may show for a while what is gone.
     """
     pending = NO_VMS.union(
         *(call.vm_ids for call in state.calls_at(connector, "CreateEntitlement") if call.until > looked_at)
@@ -123,16 +124,18 @@ def forget(state: State, connector: Connector, vm_ids: VmIds, looked_at: float, 
 def pruned(state: State, now: float) -> State:
     """Drop calls that nobody has to know of any more.
 
-    A deletion that can take no effect any more is one. A creation whose outcome is not known is kept until a look
-    has shown it, however long that takes; only VMs that are ours anyway leave it.
+    A deletion goes once it can take no effect any more. One of an unknown outcome stays while its VM counts as ours: an
+    entitlement that began since then is somebody else's. A creation whose outcome is not known is kept until a look has
+    shown the outcome, however long that takes. Only VMs that are ours anyway leave it.
     """
 
     def rest(_: str, call: Call) -> Call:
         if call.until > now:
             return call
+        owned = state.holding(call.connector).owned
         if call.operation == "DeleteEntitlement":
-            return replace(call, vm_ids=NO_VMS)
-        return call.without(state.holding(call.connector).owned)
+            return replace(call, vm_ids=NO_VMS) if call.taken else call.without(call.vm_ids - owned)
+        return call.without(owned)
 
     return state.map_calls(rest)
 

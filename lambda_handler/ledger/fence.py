@@ -18,9 +18,7 @@ from ..values import NO_VMS, Connector, VmIds
 from . import calls
 from .records import Call, Operation, RequestRecord
 from .state import State
-from .table import LedgerTable
-
-Change = Callable[[State], State]
+from .table import Change, LedgerTable
 
 
 class Fence:

@@ -117,6 +117,12 @@ class State:
             )
         )
 
+    def followed(self, connector: Connector) -> VmIds:
+        """Return the VMs that live sets at a connector declare, without those of sets that were retained."""
+        return NO_VMS.union(
+            *(one.vm_ids for one in self.sets.values() if one.connector == connector and one.live and not one.kept)
+        )
+
     # --- ownership -----------------------------------------------------------------------------------------------
 
     def holding(self, connector: Connector) -> Holding:

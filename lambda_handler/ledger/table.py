@@ -177,4 +177,4 @@ class LedgerTable:
 
 
 class _ConditionFailed(Exception):
-    """Nothing was written, to be tried again from the newest state: as somebody else wrote first."""
+    """Nothing was written, since somebody else wrote first: the change is to be made on the newest state."""

@@ -1,7 +1,7 @@
 """What the ledger says is declared, place by place. Pure.
 
-Owns that an operation which is under way is nobody's alarm: what it is about to entitle is not missing yet, and what it
-is about to remove is nobody's surprise. Never writes the ledger.
+Owns that an operation under way raises no alarm: a VM that it is about to entitle is not missing yet, and one that it
+is about to remove is not undeclared yet. Never writes the ledger.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def expected(state: State, connector: Connector, now: float) -> Expected:
             EVS any more once the list has to show what it did.
     """
     sets = [one for one in state.sets.values() if one.connector == connector]
-    declared = NO_VMS.union(*(one.vm_ids for one in sets if one.live and not one.kept))
+    declared = state.followed(connector)
     pending = NO_VMS.union(*(one.vm_ids for one in sets if not one.live))
     calls = [call for call in state.calls.values() if call.connector == connector and call.until > now]
     # Of what is created anew, or was answered at once, the list may lag behind the answer to CloudFormation.

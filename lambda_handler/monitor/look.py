@@ -1,7 +1,7 @@
 """One look at one place: what is declared there, what EVS lists, how the connector is.
 
-Owns that no look cries wolf. What the ledger declared before and still declares after the list was read is judged, and
-nothing else; a VM that is missing is looked for again, since pages may shift while a list is read and rows may come
+Owns that a look raises no false alarm. Only what the ledger declared before the list was read, and still declares after
+that, is judged. A VM that is missing is looked for again, since pages may shift while a list is read, and rows may come
 late.
 """
 

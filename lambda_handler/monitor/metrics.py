@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 """
 
 import json
+from collections.abc import Collection
 
 from evs_health.assessment import Assessment, Kind
 from evs_health.connectors import Connector as Health
@@ -15,13 +16,22 @@ NAMESPACE = "EvsEntitlements"
 DIMENSIONS = ("EnvironmentId", "ConnectorId")
 
 
-def metric_line(at: float, place: Connector, assessment: Assessment, reachable: bool | None, stack_id: str) -> str:
+def metric_line(
+    at: float,
+    place: Connector,
+    assessment: Assessment,
+    reachable: bool | None,
+    stack_id: str,
+    only: Collection[str] = (),
+) -> str:
     """Return the line.
 
     Args:
         at: when EVS was asked, in epoch seconds.
         reachable: whether the connector reaches vCenter. None where that is not known: then there is no such metric.
         stack_id: goes with the line for queries of the log, and is no dimension.
+        only: which values are metrics, for which CloudWatch charges; all where it is empty. The others stand in the
+            line, for queries of the log.
     """
     values: dict[str, int] = {
         "Declared": len(assessment.declared),
@@ -35,7 +45,11 @@ def metric_line(at: float, place: Connector, assessment: Assessment, reachable: 
     }
     if reachable is not None:
         values["ConnectorReachable"] = int(reachable)
-    metrics = [{"Name": name, "Unit": "None" if name == "ConnectorReachable" else "Count"} for name in values]
+    metrics = [
+        {"Name": name, "Unit": "None" if name == "ConnectorReachable" else "Count"}
+        for name in values
+        if not only or name in only
+    ]
     directive = {"Namespace": NAMESPACE, "Dimensions": [list(DIMENSIONS)], "Metrics": metrics}
     line = {
         "_aws": {"Timestamp": int(at * 1000), "CloudWatchMetrics": [directive]},

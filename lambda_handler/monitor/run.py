@@ -39,6 +39,8 @@ from .post import Post
 LEDGER_TABLE_NAME, MEMORY_TABLE_NAME, STACK_ID, PLACES = (
     "LEDGER_TABLE_NAME", "MONITOR_TABLE_NAME", "STACK_ID", "PLACES",
 )  # fmt: skip
+#: ... and which values are to be metrics, separated by commas; all where it is missing.
+METRICS = "METRICS"
 #: A run is repeated in some minutes: trouble is ridden out for less.
 PACE = Pace(trouble_for=40.0, slowest_retry=5.0, denied_for=5.0, read_most=10.0)
 _CANNOT = (AwsError, Failure, HandOver)
@@ -67,6 +69,7 @@ class _Run:
         self._pace = pace
         self._out = out
         self._stack_id = os.environ[STACK_ID]
+        self._metrics = tuple(filter(None, os.environ.get(METRICS, "").split(",")))
         self._until = clock.now() + clock.remaining()
         self._failed: list[str] = []
         clients = InvocationClients(platform, clock)
@@ -107,7 +110,7 @@ class _Run:
         assessment = judged(rows, found)
         health, is_listed = self._connector(place)
         reachable = False if health is None and is_listed else is_reachable(health)
-        self._out.write(metric_line(at, place, assessment, reachable, self._stack_id) + "\n")
+        self._out.write(metric_line(at, place, assessment, reachable, self._stack_id, self._metrics) + "\n")
         self._out.flush()
         self._tell(place, assessment, found.moving, health, is_listed, at)
 

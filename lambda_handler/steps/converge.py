@@ -1,7 +1,7 @@
 """Carries a request out, from the fence to the answer, and undoes it on failure.
 
-Owns the order of steps of Create, Update and Delete. Create and Update only ever add; Delete alone removes, with one
-exception: whoever comes after a request that was overtaken removes what that one left in no set.
+Owns the order of steps of Create, Update and Delete. Create and Update only ever add. Delete alone removes, with one
+exception: a request that comes after an overtaken one removes what the overtaken one has left in no set.
 """
 
 from ..aws.calls import AwsError
@@ -188,16 +188,20 @@ class Convergence:
         return answer
 
     def give_up(self, reason: str) -> Answer | None:
-        """Fail as things stand; None where the ledger says that this is not to be, or has an answer already."""
+        """Fail as things stand. Return None where the ledger says that another invocation or request goes on."""
         self._context.clock.close()
+        answer = self.failed(f"{reason}. Not undone, left to the next request")
+        if not self._fence.is_admitted:
+            # The ledger was out of reach: it has nothing to say of this request, nor has it taken the fence.
+            return answer
         try:
-            return self._conclude(self.failed(f"{reason}. Not undone, left to the next request"))
+            return self._conclude(answer)
         except (Interruption, Restart) as other:
             logger.warning("not given up: %s", other)
             return None
 
     def failed(self, reason: str) -> Answer:
-        """Return the answer of a failure: a failed Create has an id that no set has, all else the id it came with."""
+        """Return the answer of a failure. A failed Create gets an id that no set has; other requests keep their id."""
         request, physical_id = self._request, self._request.physical_id
         if request.type == "Create" or not physical_id:
             key = key_of(request.type, request.logical_id, request.physical_id)
@@ -233,7 +237,7 @@ class Convergence:
         return self._conclude(self.failed(reason))
 
     def _is_concern(self, left: Left) -> bool:
-        """Tell whether what is left fails this Delete; where others are at work, or declare VMs, they see to it."""
+        """Tell whether what is left makes this Delete fail: it does not where another request or set will see to it."""
         if isinstance(self._given, Failure) or left.connector == self._given.connector:
             return True
         logger.error("could not be removed, and stays in the ledger: %s", left)

@@ -25,7 +25,7 @@ CONFLICT = (
     "another stack declares them, first deploy that stack with removal_policy=RETAIN, then without its whole set at "
     "this connector; otherwise it will remove them"
 )
-#: Between looks, while a deletion that is under way may still hit a VM of the set, in seconds.
+#: Between looks, while a call that is under way may still hit a VM of the set, in seconds.
 BUSY = 2.0
 
 
@@ -81,7 +81,7 @@ class Declaring:
         return progress, planned
 
     def _restore(self, entitling: Entitling, progress: Progress, vm_ids: VmIds) -> None:
-        """Create again what was ours and got lost; that it can't be is no reason to fail."""
+        """Create again what was ours and got lost. Where EVS refuses that, the request does not fail."""
         if not vm_ids:
             return
         logger.warning("entitling again: %s", some(vm_ids, 100))
@@ -96,7 +96,7 @@ class Declaring:
             logger.warning("could not be entitled again: %s", causes(lost))
 
     def _planned(self, declared: Properties) -> tuple[Look, Plan]:
-        """Look and plan; wait while a deletion that is under way may still hit a VM of the set."""
+        """Look and plan. First wait for each call under way of which nobody knows what it does to a VM of the set."""
         context, fence = self._context, self._fence
         others_for = context.pace.others_for
         while True:
@@ -104,16 +104,16 @@ class Declaring:
                 look = context.listing.look(declared.connector, context.until)
             except AwsError as error:
                 raise explained(error, declared.connector, context.request.place) from error
-            planned = plan(declared, fence.state, look, others_for)
+            planned = plan(declared, fence.state, look, others_for, fence.invocation)
             if planned.conflicts or planned.adopt:
                 # Another resource of this stack may have created them since the ledger was read: it says so before.
                 fence.reload()
-                planned = plan(declared, fence.state, look, others_for)
+                planned = plan(declared, fence.state, look, others_for, fence.invocation)
             if not planned.busy or planned.conflicts:
                 return look, planned
             if context.clock.now() >= context.work_by:
-                raise Failure(f"time is up: a removal of {some(planned.busy)} is still under way")
-            logger.info("a removal of %s is under way; waiting for it", some(planned.busy))
+                raise Failure(f"time is up: an earlier call for {some(planned.busy)} is still under way")
+            logger.info("an earlier call for %s is under way; waiting for it", some(planned.busy))
             context.clock.pause(BUSY)
             fence.reload()
 

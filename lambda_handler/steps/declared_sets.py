@@ -143,7 +143,7 @@ class DeclaredSets:
         return self._begun_to_declare(admitted.drop(overtaken.keys() - {self.set_id}))
 
     def _is_back(self) -> bool:
-        """Tell whether an Update goes back to the set that the resource still has, from one that it never came to."""
+        """Tell whether an Update goes back to the set that the resource still has: the update before it failed."""
         request = self._request
         if request.type != "Update" or isinstance(self._given, Failure) or request.physical_id != self.set_id:
             return False
@@ -178,9 +178,10 @@ class DeclaredSets:
         return state.declare(self.set_id, declared)
 
     def _found(self, state: State) -> State:
-        """Take the set that CloudFormation names up again, where the ledger was lost: its id is its own proof.
+        """Take up the set that CloudFormation names, where the ledger was lost. The id of the set is its proof.
 
-        A ledger that has never known the set, and has not dropped it, was replaced, emptied or restored.
+        Where the ledger neither knows the set nor remembers that it was dropped, the ledger was replaced, emptied or
+        restored.
         """
         request = self._request
         physical_id = request.physical_id
@@ -220,7 +221,7 @@ class DeclaredSets:
     def made_live(self, state: State, adoption: Adoption) -> State:
         """Make the set live, and take over what it declares of retained sets, of whichever logical id.
 
-        Should the stack operation be rolled back, that is retained as before: like what was adopted, it is given back.
+        Where the stack operation is rolled back, those VMs are given back, as adopted ones are: they stay retained.
         """
         known, vm_ids = state.sets[self.set_id], self.declared.vm_ids
         retained = {
@@ -228,21 +229,17 @@ class DeclaredSets:
             for physical_id, other in state.sets.items()
             if other.live and other.connector == self.connector and self._is_retained(physical_id, other)
         }
+        # What another resource declares as well is not this one's to take over: the other may be rolled back, too.
+        vm_ids -= state.followed(self.connector)
         for physical_id, other in retained.items():
             if physical_id != self.set_id:
                 rest = replace(other, vm_ids=other.vm_ids - vm_ids)
                 state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
-        followed = (
-            other.vm_ids
-            for other in state.sets.values()
-            if other.live and not other.kept and other.connector == self.connector
-        )
-        taken = vm_ids.intersection(
-            state.owned(self.connector), NO_VMS.union(*(other.vm_ids for other in retained.values()))
-        ).difference(*followed)
+        taken = vm_ids & state.owned(self.connector) & NO_VMS.union(*(other.vm_ids for other in retained.values()))
         state = state.hold(self.connector, state.holding(self.connector).mark(taken, adoption))
-        return state.declare(self.set_id, replace(known, vm_ids=vm_ids, live=True, kept=False, retained=False))
+        now_live = replace(known, vm_ids=self.declared.vm_ids, live=True, kept=False, retained=False)
+        return state.declare(self.set_id, now_live)
 
     def _is_retained(self, physical_id: str, other: DeclaredSet) -> bool:
-        """Tell whether a set was retained: of one that has come to count as kept since, nobody knows yet."""
+        """Tell whether a set was certainly retained: it may have come to count as kept after that was found out."""
         return other.kept and (other.retained or physical_id in self._kept)

@@ -21,9 +21,9 @@ class FormerSets(DeclaredSets):
     def find_out_kept(self) -> None:
         """Tell sets that were retained from those of answers that nobody waited for any more.
 
-        Both were live when a Create came. Of the latter CloudFormation knows nothing, so they are dropped by the rules
-        for sets whose answer was lost; the former stay. A Create or Update takes over from what was retained, under
-        whichever logical id, and from nothing else.
+        Both were live when a Create came. CloudFormation knows nothing of a set whose answer nobody waited for: such a
+        set is dropped, by the rules for lost answers. A set that was retained stays. A Create or Update takes over from
+        retained sets, whatever their logical id, and from no others.
         """
         context = self._context
         kept = {
@@ -58,8 +58,8 @@ class FormerSets(DeclaredSets):
     def find_out_retained_elsewhere(self) -> None:
         """Take over from sets of other logical ids that CloudFormation does not follow any more: they were retained.
 
-        A set that was retained under one logical id and is declared again under another would keep its VMs for ever.
-        They are counted as kept here. What this resource already declares leaves them.
+        Otherwise a set that was retained under one logical id, and is declared again under another, would keep its VMs
+        for ever. Such sets are counted as kept here. VMs that this resource already declares leave them.
         """
         context, request = self._context, self._request
         if isinstance(self._given, Failure):
@@ -67,8 +67,10 @@ class FormerSets(DeclaredSets):
         state = context.fence.state
         established = NO_VMS
         if request.type == "Update":
-            own = state.sets_of(request.logical_id, live=True).values()
-            established = NO_VMS.union(*(one.vm_ids for one in own if not one.kept and one.connector == self.connector))
+            # Only of the set that CloudFormation names: of another one it may never have heard.
+            own = state.sets.get(request.physical_id)
+            if own is not None and own.live and not own.kept and own.connector == self.connector:
+                established = own.vm_ids
         elif request.type == "Delete" and context.fence.record.found is not None and not self._retains:
             established = self.declared.vm_ids
         mine = established if request.type == "Delete" else established | self.declared.vm_ids
@@ -100,19 +102,19 @@ class FormerSets(DeclaredSets):
         self._kept |= gone
         if not gone:
             return
-        if request.type == "Delete" and not self._has_completed():
-            # What the deleted set has declared of it was never this resource's for good.
+        if established and not self._has_completed():
+            # What the resource's set has declared of it was never this resource's for good.
             established = NO_VMS
         logger.warning("the stack does not have the resource of %s any more", ", ".join(sorted(gone)))
         context.fence.write(taken_over)
 
     def _has_completed(self) -> bool:
-        """Tell whether the operation that declared the set which is deleted has come to a good end."""
+        """Tell whether the operation that declared the set which CloudFormation names has come to a good end."""
         found_at = self._context.fence.record.found_at
         return not found_at or self._context.stack.completed_since(found_at, self._context.clock.now())
 
     def drop_obsolete(self) -> None:
-        """Drop sets that an Update shows to be history, whose Delete never came or whose answer was never heard."""
+        """Drop sets that an Update shows to be history: their Delete never came, or nobody heard their answer."""
         context, request = self._context, self._request
         if request.type != "Update":
             return
@@ -135,8 +137,8 @@ class FormerSets(DeclaredSets):
     def _is_history(self, other: DeclaredSet, current: DeclaredSet | None) -> bool:
         """Tell whether CloudFormation can never return to a set that is not the one it has now.
 
-        It never goes forward to a newer one. To an older one it may: where an update failed with rollback off, the
-        stack can still be rolled back to what was before, until one operation has come to a good end since.
+        CloudFormation never goes forward to a newer set. It may go back to an older one: where an update failed with
+        rollback off, the stack can still be rolled back to the set before, until an operation has ended well.
         """
         context = self._context
         found = context.fence.record.found
@@ -173,6 +175,12 @@ class FormerSets(DeclaredSets):
                 }
             if abandoned:
                 abandoned.discard(context.stack.physical_id_of(request.logical_id) or "")
+            if failed is None:
+                # The Create may never have begun, so that nothing tells yet that a set from before it was retained.
+                now = context.clock.now()
+                abandoned = {
+                    key for key in abandoned if context.stack.find_out_ignored(key, live[key].declared_at, now)
+                }
         if abandoned:
             context.fence.write(lambda state: state.drop(abandoned))
 

@@ -6,11 +6,12 @@ was held up, a newer request may have come.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..aws.calls import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
 from ..aws.retries import Retries
 from ..clock import Clock
+from ..errors import LedgerFailure
 from ..evs.api import Evs, TooLate
 from ..evs.rows import Row, Rows
 from ..ledger.fence import Fence
@@ -128,7 +129,8 @@ class Mutations:
         send = self._evs.create if call.operation == "CreateEntitlement" else self._evs.delete
         send_by = call.left_at + fence.send_within
         try:
-            if self._clock.now() > send_by:
+            sent_at = self._clock.now()
+            if sent_at > send_by:
                 fence.void([call_id])
                 return NotSent()
             rows = send(call.connector, sorted(call.vm_ids, key=natural), send_by)
@@ -148,24 +150,41 @@ class Mutations:
         except (NotFound, Refused) as error:
             fence.void([call_id])
             return Refusal(error)
-        return self._taken(call_id, call, rows, former)
+        return self._taken(call_id, call, sent_at, rows, former)
 
-    def _taken(self, call_id: str, call: Call, rows: Rows, former: Rows) -> Taken:
+    def _taken(self, call_id: str, call: Call, sent_at: float, rows: Rows, former: Rows) -> Taken:
         self.retries.succeeded()
         logger.info("%s at %s: %s", call.operation, call.connector, ", ".join(sorted(call.vm_ids, key=natural)))
         now = self._clock.now()
         if call.operation == "DeleteEntitlement":
             self._fence.took(call_id, call.vm_ids, now + self._pace.deletion_for)
             return Taken(rows)
-        first = first_left_at(self._fence.state, call.connector)
-        foreign = frozenset(
+        foreign = self._older(call_id, call, sent_at, rows, former)
+        try:
+            if foreign:
+                # Another resource of this stack may have made them, and told the ledger since it was read.
+                self._fence.reload()
+                foreign = self._older(call_id, call, sent_at, rows, former)
+        except LedgerFailure as failure:
+            logger.warning("whether another request has made them is not known: %s", failure)
+        finally:
+            self._fence.took(call_id, call.vm_ids - foreign, now + self._pace.list_lag)
+        return Taken(rows, foreign)
+
+    def _older(self, call_id: str, call: Call, sent_at: float, rows: Rows, former: Rows) -> VmIds:
+        """Return the VMs of a call whose rows began before it, and before any other call of ours for them.
+
+        Where there is no other call, they did not begin after this one was sent. That is later than its announcement.
+        """
+        calls = self._fence.state.calls
+        others = replace(self._fence.state, calls={key: one for key, one in calls.items() if key != call_id})
+        called = first_left_at(others, call.connector)
+        began = {vm_id: min(called[vm_id], call.left_at) if vm_id in called else sent_at for vm_id in call.vm_ids}
+        return frozenset(
             vm_id
             for vm_id in call.vm_ids
-            if (row := rows.get(vm_id)) is not None
-            and _is_older(row, first.get(vm_id, call.left_at), former.get(vm_id))
+            if (row := rows.get(vm_id)) is not None and _is_older(row, began[vm_id], former.get(vm_id))
         )
-        self._fence.took(call_id, call.vm_ids - foreign, now + self._pace.list_lag)
-        return Taken(rows, foreign)
 
     def _held_up(self) -> None:
         self._fence.send_within = min(self._fence.send_within * 3, self._pace.send_within_most)

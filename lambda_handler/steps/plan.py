@@ -11,7 +11,7 @@ from ..evs.rows import Rows, Status
 from ..ledger.records import Call
 from ..ledger.state import State
 from ..values import NO_VMS, VmIds
-from .unsettled import Ours, awaited_until
+from .unsettled import Ours, awaited_until, called_by_others
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,9 @@ class Plan:
     Attributes:
         conflicts: somebody's, and not ours: VM id -> its row. With any of these nothing is done.
         adopt: the same with AdoptExisting: becomes ours without a call.
-        busy: a DeleteEntitlement of ours may still take effect: wait, look, and plan again. One that EVS has answered
-            has taken effect once the row is gone.
+        busy: wait, look, and plan again. A DeleteEntitlement of ours may still take effect; one that EVS has answered
+            has taken effect once the row is gone. Or only the call of another invocation explains who holds the VM, and
+            that one may be about to say that EVS has refused it.
         awaited: called for already, by another invocation or request of this stack, and not listed yet: VM id -> until
             when it is awaited before it is called for again, in epoch seconds.
         create: new to us and not held.
@@ -42,7 +43,7 @@ class Plan:
     added: VmIds
 
 
-def plan(declared: Properties, state: State, look: Look, others_for: float) -> Plan:
+def plan(declared: Properties, state: State, look: Look, others_for: float, invocation: str = "") -> Plan:
     """Decide.
 
     Args:
@@ -50,12 +51,15 @@ def plan(declared: Properties, state: State, look: Look, others_for: float) -> P
         state: the ledger.
         look: what EVS lists.
         others_for: for how long the call of another invocation is awaited, in seconds.
+        invocation: the invocation that plans.
     """
     connector, now = declared.connector, look.began
     established = state.owned(connector) & state.declared(connector, live=True)
     present = {vm_id: row for vm_id in declared.vm_ids if (row := look.rows.get(vm_id)) is not None and not row.is_gone}
     busy = _busy(state, declared, present, now)
     foreign = {vm_id: present[vm_id] for vm_id in Ours(state, connector).others_in(present.values()) - busy}
+    unheard = called_by_others(state, connector, invocation, now - others_for) - foreign.keys() - busy
+    busy |= {vm_id for vm_id in unheard & present.keys() if present[vm_id].is_somebodys}
     wanting = {
         vm_id
         for vm_id in declared.vm_ids - busy

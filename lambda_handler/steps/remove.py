@@ -1,8 +1,8 @@
 """Carries out the rule of removal: what is ours and in no set is removed; nothing else ever is.
 
-Owns what is believed of the list, and when a removal is done; `delete.py` has the calls. What was adopted is removed
-only where it is certain that the adopting stack operation completed, else it is given back: left entitled, out of the
-ledger, logged.
+Owns what is believed of the list, and when a removal is done; `delete.py` has the calls. An adopted entitlement is
+removed only where the adopting stack operation has certainly completed. Otherwise it is given back: it stays entitled,
+leaves the ledger, and a log line says so.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,15 @@ from ..text import some
 from ..values import Connector, VmIds
 from .context import Context
 from .delete import Deletions
-from .unsettled import Ours, asked_at, created_again, may_be_created, may_be_deleted
+from .unsettled import (
+    Ours,
+    asked_at,
+    called_by_others,
+    created_again,
+    last_asked_at,
+    may_be_created,
+    may_be_deleted,
+)
 
 #: Progress is logged every so many seconds.
 TELL_EVERY = 10.0
@@ -34,7 +42,7 @@ class Left:
 def remove_all(context: Context, until: float, first: Connector | None) -> list[Left]:
     """Apply the rule of removal at every connector, until a time in epoch seconds; return what is left.
 
-    What the request is about comes `first`; what others left elsewhere must not use up its time.
+    The connector of the request comes `first`: what other requests have left elsewhere must not use up its time.
 
     Raises:
         LedgerFailure, HandOver, Overtaken, Restart
@@ -99,6 +107,8 @@ class _Removal(Deletions):
                 now = clock.now()
                 carried.list_refused_since = carried.list_refused_since or now
                 if now - carried.list_refused_since > self._context.pace.list_refused_for or now >= self._until:
+                    # What comes next is another connector.
+                    carried.list_refused_since = None
                     raise
                 logger.warning("%s; trying again", error)
                 clock.pause(min(10.0, max(self._until - now, 0.1)))
@@ -118,18 +128,20 @@ class _Removal(Deletions):
         pending = may_be_created(fence.state, connector, look.began) | may_be_deleted(
             fence.state, connector, look.began
         )
-        # Begun after EVS took our deletion, and no call of ours is left that explains it.
+        # Begun after a deletion of ours, and no call of ours is left that explains it.
+        deleted = last_asked_at(fence.state, connector, look.began)
         renewed = {
             vm_id
             for vm_id, row in rows.items()
-            if row.may_be_held and vm_id in asked and vm_id not in pending and row.began_after(asked[vm_id])
-        } - created_again(fence.state, connector, asked, rows)
+            if row.may_be_held and vm_id in deleted and vm_id not in pending and row.began_after(deleted[vm_id])
+        } - created_again(fence.state, connector, deleted, rows)
         foreign = Ours(fence.state, connector).others_in(rows.values()) | renewed
         if foreign:
             logger.warning("left entitled, somebody else's: %s at %s", some(foreign, 100), connector)
             fence.disown(connector, frozenset(foreign))
             rows = {vm_id: row for vm_id, row in rows.items() if vm_id not in foreign}
-        fence.confirm(connector, Ours(fence.state, connector).shown(look.rows, targets - foreign))
+        unheard = called_by_others(fence.state, connector, fence.invocation, look.began - self._context.pace.others_for)
+        fence.confirm(connector, Ours(fence.state, connector).shown(look.rows, targets - foreign - unheard))
         pending = may_be_created(fence.state, connector, look.began) | may_be_deleted(
             fence.state, connector, look.began
         )
@@ -142,8 +154,8 @@ class _Removal(Deletions):
     def _passed_over(self, absent: VmIds, asked: Iterable[str]) -> VmIds:
         """Return the VMs that may be listed although this look has not found them.
 
-        Rows go while a long list is read, and others move up; a list may lag. So of a VM for which EVS has taken no
-        deletion, only some looks in a row, over some seconds, show that it is not there.
+        Rows go while a long list is read, and others move up. A list may also lag. So one look does not show that a VM
+        holds nothing, unless EVS has taken a deletion of it. Several looks in a row, over some seconds, do.
         """
         pace, now = self._context.pace, self._context.clock.now()
         self._missed = {vm_id: self._missed.get(vm_id, (now, 0)) for vm_id in absent}

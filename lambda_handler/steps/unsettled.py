@@ -83,11 +83,21 @@ def called_since(state: State, connector: Connector, moment: float) -> VmIds:
     return NO_VMS.union(*(call.vm_ids for call in calls if call.left_at > moment))
 
 
+def called_by_others(state: State, connector: Connector, invocation: str, moment: float) -> VmIds:
+    """Return the VMs of CreateEntitlement calls without an answer that another invocation made after a moment.
+
+    It may be alive, and is about to say that EVS has refused the VM. What is ours anyway is left out.
+    """
+    calls = state.calls_at(connector, "CreateEntitlement")
+    called = (one.vm_ids for one in calls if not one.taken and one.invocation != invocation and one.left_at > moment)
+    return NO_VMS.union(*called) - state.owned(connector)
+
+
 def awaited_until(calls: Iterable[Call], others_for: float) -> float:
     """Return until when a VM that calls of ours concern is awaited before it is called for again, in epoch seconds.
 
-    What EVS took shows within the lag of the list. A call without an outcome is another invocation's: one that is alive
-    has told the ledger of the outcome soon.
+    What EVS took shows within the lag of the list. A call without an outcome is another invocation's. An invocation
+    that is alive soon tells the ledger of the outcome.
     """
     return max((call.until if call.taken else call.left_at + others_for for call in calls), default=0.0)
 
@@ -95,8 +105,8 @@ def awaited_until(calls: Iterable[Call], others_for: float) -> float:
 def may_be_deleted(state: State, connector: Connector, now: float) -> VmIds:
     """Return the VMs for which a DeleteEntitlement without an answer may still take effect.
 
-    It would hit whoever entitles the VM next. Where EVS has taken no deletion of the VM, the only call without an
-    answer explains that the VM has gone.
+    Such a deletion would hit whoever entitles the VM next. Where EVS has taken no deletion of a VM, the only deletion
+    without an answer explains that the VM has gone.
     """
     calls = state.calls_at(connector, "DeleteEntitlement")
     asked = NO_VMS.union(*(call.vm_ids for call in calls if call.taken))
@@ -114,8 +124,21 @@ def asked_at(state: State, connector: Connector) -> dict[str, float]:
     return asked
 
 
+def last_asked_at(state: State, connector: Connector, now: float) -> dict[str, float]:
+    """Return the VMs whose deletion EVS has taken, or may have, and when the newest such call left, in epoch seconds.
+
+    A deletion without an answer counts once it can land no more.
+    """
+    asked = asked_at(state, connector)
+    for call in state.calls_at(connector, "DeleteEntitlement"):
+        if not call.taken and call.lands_by <= now:
+            for vm_id in call.vm_ids:
+                asked[vm_id] = max(asked.get(vm_id, 0.0), call.left_at)
+    return asked
+
+
 def created_again(state: State, connector: Connector, asked: Mapping[str, float], rows: Rows) -> VmIds:
-    """Return the VMs that a CreateEntitlement of ours explains which left after EVS took a deletion of theirs.
+    """Return the VMs whose row is explained by a CreateEntitlement of ours that left after EVS took their deletion.
 
     Args:
         asked: as `asked_at` returns it.

@@ -12,7 +12,7 @@ from .context import Context
 from .entitle import Entitling
 from .explain import AFTER, explain
 from .progress import Progress
-from .unsettled import Ours
+from .unsettled import Ours, called_by_others
 
 #: Progress is logged every so many seconds.
 TELL_EVERY = 10.0
@@ -83,6 +83,7 @@ class Waiting:
         A row that neither this invocation nor a call of the ledger's explains is somebody else's.
         """
         fence, progress = self._context.fence, self._progress
+        seen = self._explained(seen)
         unknown = [row for row in seen.values() if row.vm_id not in progress.adopted]
         ours = Ours(fence.state, self._connector)
         if ours.others_in(unknown):
@@ -94,6 +95,18 @@ class Waiting:
         news = progress.saw(seen, self._context.clock.now())
         fence.confirm(self._connector, ours.shown(seen, news))
         return news
+
+    def _explained(self, seen: Rows) -> Rows:
+        """Leave out rows of which the ledger does not say yet whose they are.
+
+        Only the call of another invocation explains them, and that one may be about to say that EVS has refused it.
+        """
+        fence, recently = self._context.fence, self._context.clock.now() - self._context.pace.others_for
+        if called_by_others(fence.state, self._connector, fence.invocation, 0.0).isdisjoint(seen):
+            return seen
+        fence.reload()
+        unheard = called_by_others(fence.state, self._connector, fence.invocation, recently)
+        return {vm_id: row for vm_id, row in seen.items() if vm_id not in unheard}
 
     def _call_again(self, absent: VmIds) -> None:
         overdue = self._progress.overdue(absent, self._context.clock.now())

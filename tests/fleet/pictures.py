@@ -10,7 +10,6 @@ import fcntl
 import io
 import os
 import pty
-import re
 import struct
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from testing.picture import terminal
 from tests.fleet.vcenter import Simulator, simulator
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
@@ -104,10 +104,7 @@ def picture(name: str, vcenter: Simulator, directory: Path, *arguments: str) -> 
     command = " ".join(["evs-entitlements", *arguments])
     console.print(Text(f"$ {command}", style="bold"))
     console.print(Text.from_ansi(printed.rstrip()))
-    svg = console.export_svg(title=command, clear=False)
-    # Without the fonts that it would load from elsewhere: any that has letters of one width will do.
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
-    (PICTURES / f"{name}.svg").write_text(svg, encoding="utf-8")
+    (PICTURES / f"{name}.svg").write_text(terminal(console, command), encoding="utf-8")
     text = "\n".join(line.rstrip() for line in console.export_text().splitlines())
     sys.stdout.write(text + "\n\n")
 

@@ -23,7 +23,7 @@ class Answers:
         request = world.requests[unquote(urlsplit(url).path).rpartition("|")[2]]
         outcome = self._outcome(invocation)
         if outcome in (200, "lost", "lost with 500"):
-            request.take_answer(body)
+            request.take_answer(body, invocation.held_up)
         if isinstance(outcome, int):
             if 400 <= outcome < 500:
                 request.excuses.add("answer refused")

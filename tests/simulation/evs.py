@@ -179,6 +179,8 @@ class Evs:
         if creating and weather.refuse_delete_while_creating:
             self._refuse(creating, "is being created", "message" if weather.refusal != "unnamed" else "unnamed")
         if stuck := [vm_id for vm_id in vm_ids if vm_id in self.stuck and rows[vm_id]]:
+            for row in rows[stuck[0]]:
+                row.is_deletion_refused = True
             self._refuse(stuck[:1], "can't be processed at the moment", weather.refusal)
         absent = [vm_id for vm_id in vm_ids if not rows[vm_id]]
         if weather.failed_delete_refused:

@@ -44,16 +44,23 @@ class Function:
         #: How many starts have found no room.
         self.throttled = 0
 
-    def deliver(self, event: dict[str, Any], request: "Request", delay: float, attempt: int = 0) -> None:
-        """Put an event into the queue, to be delivered after so many seconds."""
-        self.world.clock.after(delay, self._start, json.dumps(event), request, attempt)
+    def deliver(
+        self, event: dict[str, Any], request: "Request", delay: float, attempt: int = 0, held_up: float | None = None
+    ) -> None:
+        """Put an event into the queue, to be delivered after so many seconds.
 
-    def deliver_again(self, payload: bytes, request: "Request") -> None:
+        Args:
+            held_up: for how many seconds the request will have been kept from running; the delay if not given.
+        """
+        held_up = delay if held_up is None else held_up
+        self.world.clock.after(delay, self._start, json.dumps(event), request, attempt, held_up)
+
+    def deliver_again(self, payload: bytes, by: "Invocation") -> None:
         """Queue what a function has sent to itself."""
-        for delay in request.delays():
-            self.world.clock.after(delay, self._start, payload.decode(), request, 0)
+        for delay in by.request.delays():
+            self.world.clock.after(delay, self._start, payload.decode(), by.request, 0, by.held_up + delay)
 
-    def _start(self, payload: str, request: "Request", attempt: int, waited: float = 0.0) -> None:
+    def _start(self, payload: str, request: "Request", attempt: int, held_up: float = 0.0, waited: float = 0.0) -> None:
         if request.stack.is_gone:
             return
         running = sum(one.is_running for one in self.invocations)
@@ -61,10 +68,11 @@ class Function:
             self.throttled += 1
             pause = min(max(waited, THROTTLED_FIRST), THROTTLED_MOST)
             if waited + pause <= EVENT_AGE:
-                self.world.clock.after(pause, self._start, payload, request, attempt, waited + pause)
+                later = held_up + pause
+                self.world.clock.after(pause, self._start, payload, request, attempt, later, waited + pause)
             return
         number = len(self.world.invocations) + 1
-        invocation = Invocation(self, number, payload, request, attempt)
+        invocation = Invocation(self, number, payload, request, attempt, held_up)
         self.invocations.append(invocation)
         self.world.invocations.append(invocation)
         request.invocations += 1
@@ -77,15 +85,22 @@ class Function:
 
 
 class Invocation:
-    """One invocation; also the context that Lambda hands to the handler."""
+    """One invocation; also the context that Lambda hands to the handler.
 
-    def __init__(self, function: Function, number: int, payload: str, request: "Request", attempt: int) -> None:
+    Attributes:
+        held_up: for how many seconds deliveries that were late, kills and freezes have kept the request from running.
+    """
+
+    def __init__(
+        self, function: Function, number: int, payload: str, request: "Request", attempt: int, held_up: float = 0.0
+    ) -> None:
         world = self.world = function.world
         self.function = function
         self.number = number
         self.payload = payload
         self.request = request
         self.attempt = attempt
+        self.held_up = held_up
         self.random = Random(f"{request.seed}/{request.invocations}")
         # Lambda's retries of one delivery have one id; deliveries of one event may well have, too.
         self.aws_request_id = f"delivery-of-{request.request_id}"
@@ -96,6 +111,7 @@ class Invocation:
         self.steps = 0
         self.lines: list[str] = []
         self.mishap: tuple[int, str, float] | None = request.mishap(self)
+        self._has_met_mishap = False
         self.process: Process
         self._timer: Event
 
@@ -120,7 +136,7 @@ class Invocation:
             return
         except BaseException as error:  # noqa: BLE001 - what the handler raises, Lambda sees
             self._end(f"raises {type(error).__name__}: {error}")
-            self._retry()
+            self._retry(is_held_up=False)
         else:
             self._end("ends")
 
@@ -135,11 +151,13 @@ class Invocation:
             return
         self._end(f"is killed: {why}")
         self.process.abandoned = True
-        self._retry()
+        self._retry(is_held_up=self._has_met_mishap)
 
-    def _retry(self) -> None:
+    def _retry(self, *, is_held_up: bool) -> None:
         if self.attempt < len(RETRIES) and self.request.is_retried:
-            self.function.deliver(json.loads(self.payload), self.request, RETRIES[self.attempt], self.attempt + 1)
+            delay = RETRIES[self.attempt]
+            held_up = self.held_up + (delay if is_held_up else 0.0)
+            self.function.deliver(json.loads(self.payload), self.request, delay, self.attempt + 1, held_up)
         else:
             self.request.excuses.add("not retried")
 
@@ -150,10 +168,12 @@ class Invocation:
         self.steps += 1
         if self.mishap is not None and self.mishap[0] == self.steps:
             _, what, seconds = self.mishap
+            self._has_met_mishap = True
             if what == "kill":
                 self.kill(f"at step {self.steps}")
                 self.sleep(0.0)
             self.world.story("invocation", self.number, f"is held up for {seconds:.1f} s at step {self.steps}")
+            self.held_up += seconds
             self.sleep(seconds)
 
     def sleep(self, seconds: float) -> None:

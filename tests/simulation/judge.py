@@ -9,7 +9,7 @@ from .declared import Declared
 from .evs import UNDECIDABLE
 from .expectation import allowed
 from .requests import UNANSWERED, Request
-from .rows import BY_HAND, Row
+from .rows import BY_HAND, Row, Where
 from .stacks import Stack
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ class Judge:
         )
         return row.is_undecidable
 
+    def _is_another_stacks(self, where: Where, vm_id: str, stack: str) -> bool:
+        """Tell whether another stack had entitled a VM last, and a call of this one was lost in the same seconds."""
+        rows = [row for row in self._world.evs.history if row.where == where and row.vm_id == vm_id]
+        return bool(rows) and rows[-1].maker not in (stack, BY_HAND) and self._is_undecidable(rows[-1], stack)
+
     def answered(self, request: Request, answer: dict[str, Any]) -> None:
         """Judge an answer that CloudFormation reads."""
         status, physical_id = answer["Status"], answer["PhysicalResourceId"]
@@ -78,8 +83,13 @@ class Judge:
         evs, stack = self._world.evs, request.stack
         if request.facts.is_shadowed:
             return
-        for vm_id in sorted(declared.vm_ids - stack.declared(declared.where)):
+        # What was the stack's before is entitled again as well as it can be, and not waited for.
+        for vm_id in sorted(declared.vm_ids - stack.protected(declared.where)):
             row = evs.held(declared.where, vm_id)
+            if stack.has_lost_ledger and row is not None:
+                continue  # a ledger that was restored may take it for the stack's from before
+            if self._is_another_stacks(declared.where, vm_id, stack.name):
+                continue
             by_hand = evs.touched_by_hand.get(vm_id, 0.0) >= request.issued_at
             if (row is None or row.status == "CREATING") and not by_hand:
                 self.violation(f"{request}: SUCCESS, and {vm_id} is {row.status if row else 'not entitled'}")
@@ -91,6 +101,8 @@ class Judge:
         for row in self._world.evs.all_held():
             if row.maker != stack.name and stack.name not in row.adopters:
                 continue
+            if row.status == "ENTITLEMENT_REMOVED" and row.is_deletion_refused:
+                continue  # nothing to pay for, and EVS will not have it deleted
             vm = (row.where, row.vm_id)
             may_be_given_back = (
                 vm in stack.ambiguous
@@ -108,6 +120,11 @@ class Judge:
     def _is_lost(self, stack: Stack, declared: Declared, vm_id: str) -> None:
         rows = [row for row in self._world.evs.history if row.where == declared.where and row.vm_id == vm_id]
         last = rows[-1] if rows else None
+        is_adopted = declared.adopts or stack.has_adopted(declared.where, vm_id)
+        if last is not None and is_adopted and last.ended_by == last.maker != stack.name:
+            return  # whoever had made what was adopted has ended it: see docs/limits.md
+        if self._is_another_stacks(declared.where, vm_id, stack.name):
+            return
         if last is None or (last.ended_by not in (BY_HAND, "") and not last.is_undecidable):
             self.violation(f"{stack.name} declares {vm_id}, and it is not entitled")
 
@@ -131,5 +148,5 @@ class Judge:
             return
         if not request.bodies:
             self.violation(f"{request} was never answered")
-        elif request.answered_at > request.deadline:
+        elif request.answered_at - request.held_up > request.deadline:
             self.violation(f"{request} was answered {request.answered_at - request.deadline:.0f} s too late")

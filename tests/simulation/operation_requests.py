@@ -77,6 +77,7 @@ class Requests:
         any_of(self.world.clock, signals).wait(request.deadline)
         if request.answered.is_set:
             return request.answer
+        request.is_unheard = True
         self.world.story("stack", self.stack.name, f"waits no more for {request}")
         return None
 
@@ -95,7 +96,7 @@ class Requests:
     def _skip(self, resource: Resource) -> None:
         """Leave a retained resource's entitlements."""
         stack = self.stack
-        stack.keep(resource.properties)
+        stack.keep(resource.logical_id, resource.properties)
         stack.release(resource.logical_id, resource.physical_id)
         stack.note(resource, resource.physical_id, "DELETE_SKIPPED")
 

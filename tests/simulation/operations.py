@@ -128,7 +128,7 @@ class Operation(Requests):
             else:
                 doomed.append((resource, resource.physical_id, resource.properties))
                 if resource.retain == "property":
-                    stack.keep(resource.properties)
+                    stack.keep(resource.logical_id, resource.properties)
         stack.keep_and_delete([given for resource, _, given in doomed if resource.retain != "property"])
         for resource in stack.resources.values():
             resource.retain = template.retain.get(resource.logical_id, "")
@@ -230,7 +230,7 @@ class Operation(Requests):
                 # Its creation is still being rolled back, and the stack is deleted: nobody has said which counts.
                 stack.leave_open(resource.properties)
             if resource.retain == "property" and is_live:
-                stack.keep(resource.properties)
+                stack.keep(resource.logical_id, resource.properties)
         for resource, physical_id, _ in doomed:
             stack.release(resource.logical_id, physical_id)
         stack.keep_and_delete([given for resource, _, given in doomed if resource.retain != "property"])

@@ -64,7 +64,9 @@ class People:
 
     def _heal(self, vm_id: str, status: str) -> None:
         row = self._world.evs.held(HERE, vm_id)
-        if row is not None and row.status == status:
+        # What EVS has removed, and will not have deleted, is over: nobody looks after it any more.
+        is_over = row is not None and status == "ENTITLEMENT_REMOVED" and row.is_deletion_refused
+        if row is not None and row.status == status and not is_over:
             self._world.evs.set_status(HERE, vm_id, "CREATED")
 
     def connector(self, step: Step) -> None:

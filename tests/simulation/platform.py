@@ -150,7 +150,7 @@ class SimulatedPlatform:
             raise Refusal("TooManyRequestsException", "Rate Exceeded.", 429)
         if how == "denied at first" and world.clock.now - request.issued_at < 60:
             raise Refusal("AccessDeniedException", "not authorized to perform: lambda:InvokeFunction", 403)
-        function.deliver_again(parameters["Payload"], request)
+        function.deliver_again(parameters["Payload"], invocation)
         return {"StatusCode": 202}
 
 

@@ -22,6 +22,9 @@ TYPE = "Custom::EvsWindowsServerEntitlements"
 ANSWER_BYTES = 4096
 #: What keeps a request from being answered though nobody has overtaken it.
 UNANSWERED = {"not retried", "answer refused", "delivered too late"}
+#: How often Lambda delivers twice what belongs to one request. A function that goes on in fresh invocations multiplies
+#: them where the ledger, which tells them apart, is out of reach.
+MOST_TWICE = 4
 
 
 class Request:
@@ -33,6 +36,8 @@ class Request:
         overtaken: a newer request for the same logical id was issued before CloudFormation had the answer.
         planned: mishaps that a test has planned for its invocations.
         delivered: when each delivery comes, in seconds after the request, where a test has planned it.
+        held_up: for how many seconds Lambda has kept what answered from running.
+        is_unheard: CloudFormation has stopped waiting for the answer.
     """
 
     def __init__(
@@ -59,6 +64,9 @@ class Request:
         self.facts = Facts()
         self.invocations: int = 0
         self.last_change = 0.0
+        self.held_up = 0.0
+        self.is_unheard = False
+        self._twice = 0
         self.is_retried = True
         self.planned: list[tuple[int, str, float] | None] = []
         self.delivered: list[float] | None = None
@@ -113,7 +121,8 @@ class Request:
             return delays
         if random.random() < weather.late_delivery and weather.dated_urls:
             delays = [random.choice([5.0, 30.0, 120.0]) * random.random()]
-        if random.random() < weather.twice:
+        if random.random() < weather.twice and self._twice < MOST_TWICE:
+            self._twice += 1
             # A second delivery of the old form of request must not come after a newer one: nobody could tell.
             latest = [0.5, 5.0, 60.0, 600.0] if weather.dated_urls else [0.5]
             delays.append(delays[0] + random.choice(latest) * random.random())
@@ -146,20 +155,26 @@ class Request:
     def status(self) -> str:
         return str(self.answer["Status"]) if self.bodies else "none"
 
-    def take_answer(self, body: bytes) -> None:
-        """Let an answer reach S3."""
+    def take_answer(self, body: bytes, held_up: float = 0.0) -> None:
+        """Let an answer reach S3.
+
+        Args:
+            held_up: for how many seconds Lambda has kept the invocation, and those before it, from running.
+        """
         world, judge = self._world, self._world.judge
         if self.bodies:
             same = all(json.loads(body)[name] == self.answer[name] for name in ("Status", "PhysicalResourceId"))
             # Invocations that can't reach the ledger don't know of each other: their log streams differ.
-            apart = world.is_troubled or self.facts.trouble != world.troubles or self.stack.table.is_gone
-            # Nor does one that could not ask the ledger know that the request was answered before.
-            is_blind = "dynamodb" in world.trouble.outages and json.loads(body)["Status"] == "FAILED"
-            if body != self.bodies[0] and not ((same or is_blind) and apart):
+            apart = world.is_troubled or self.facts.trouble != world.troubles
+            # What was answered without the ledger, or before it was lost, is in no ledger. CloudFormation has read the
+            # first answer by then.
+            is_blind = "dynamodb" in world.trouble.outages or self.stack.has_lost_ledger or self.stack.table.is_gone
+            if body != self.bodies[0] and not is_blind and not (same and apart):
                 judge.violation(f"{self} was answered twice: {self.bodies[0]!r}, then {body!r}")
             return
         self.bodies.append(body)
         self.answered_at = world.clock.now
+        self.held_up = held_up
         if len(body) > ANSWER_BYTES:
             judge.violation(f"the answer of {self} has {len(body)} bytes")
         answer = self.answer

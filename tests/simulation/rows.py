@@ -47,6 +47,7 @@ class Row:
     deletion_accepted: bool = False
     #: Nobody can tell whose it is: see docs/limits.md.
     is_undecidable: bool = False
+    is_deletion_refused: bool = False
 
     @property
     def status(self) -> str:

@@ -172,9 +172,15 @@ class Stack:
         """Rely on an id no more."""
         self.believed.pop((logical_id, physical_id), None)
 
-    def keep(self, properties: Properties) -> None:
-        """Leave entitled what a retained resource declares."""
+    def keep(self, logical_id: str, properties: Properties) -> None:
+        """Leave entitled what a retained resource declares.
+
+        What an Update of it has made whose answer nobody heard may stay, too: no request comes for it any more.
+        """
         declared = Declared.by(properties)
+        for request in self.requests:
+            if request.logical_id == logical_id and request.type == "Update" and request.is_unheard:
+                self.leave_open(request.properties)
         self.retained.setdefault(declared.where, set()).update(declared.vm_ids)
         self.ever_retained |= {(declared.where, vm_id) for vm_id in declared.vm_ids}
 
@@ -185,10 +191,10 @@ class Stack:
             self.retained.get(one.where, set()).difference_update(one.vm_ids)
             for vm_id in one.vm_ids:
                 row = evs.held(one.where, vm_id)
-                if row is not None and row.maker != self.name and (one.adopts or self._has_adopted(one.where, vm_id)):
+                if row is not None and row.maker != self.name and (one.adopts or self.has_adopted(one.where, vm_id)):
                     row.adopters.add(self.name)
 
-    def _has_adopted(self, where: Where, vm_id: str) -> bool:
+    def has_adopted(self, where: Where, vm_id: str) -> bool:
         """Tell whether another resource adopted a VM, though its answer may never have been heard.
 
         Rolled back it would have been given back, and what relies on it now would have met a conflict.

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from lambda_handler.pace import Pace
+
 from .scene import Scene, SceneStack, properties, vms
 from .trouble import broken, not_found, silence
 from .world import ENVIRONMENT, HERE
@@ -79,6 +81,22 @@ def test_a_not_found_that_does_not_last_leaves_nothing(world: Scene, stack: Scen
             world.trouble.plan(operation, not_found(place))
     stack.delete()
     assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
+
+
+def test_a_not_found_at_another_connector_says_nothing_of_this_one(world: Scene, stack: SceneStack) -> None:
+    """A Delete has left a VM. A request for a connector that does not exist looks after it, and EVS errs once."""
+    stack.declare(vms(1, 3))
+    world.evs.stuck.add("vm-4")
+    other = stack.ask("Create", ["vm-4"], logical_id="Other")["PhysicalResourceId"]
+    assert stack.ask("Delete", ["vm-4"], other, logical_id="Other")["Status"] == "FAILED"
+    world.evs.stuck.clear()
+    world.run_for(100)
+    looks = int(Pace().not_found_for / (Pace().not_found_for / 4)) + 1
+    for place in [*["cnctr-unknown123"] * looks, ENVIRONMENT]:
+        world.trouble.plan("ListVmEntitlements", not_found(place))
+    answer = stack.ask("Update", vms(7, 9), stack.physical_id, ConnectorId="cnctr-unknown123")
+    assert "cnctr-unknown123" in answer["Reason"]
+    assert world.entitled() == set(vms(1, 3))
 
 
 @pytest.mark.parametrize("delivered", [[0.5], [3.0], [30.0], [0.1, 0.5], [0.1, 3.0], [0.1, 30.0]])

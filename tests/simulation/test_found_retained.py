@@ -29,7 +29,7 @@ def test_what_was_retained_stays_though_its_delete_comes_again(world: Scene, sta
     assert world.status("vm-2") == "CREATED"
     physical_id = stack.physical_id
     for _ in range(times):
-        stack.model.keep(properties(["vm-1"]))
+        stack.model.keep("Windows", properties(["vm-1"]))
         stack.ask("Delete", ["vm-1"], physical_id, retains=True)
         world.run_for(5)
     assert world.status("vm-1") == "CREATED"

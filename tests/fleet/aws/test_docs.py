@@ -13,9 +13,9 @@ from evs_health.assessment import Kind
 from tests.fleet.aws.conftest import Run
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGE = (DOCS / "command-aws.md").read_text()
+PAGE = (DOCS / "command.md").read_text()
 PAGES = [
-    "command-aws.md", "tasks/move-under-cdk.md", "tasks/take-a-vm-out.md", "tasks/retire-an-environment.md",
+    "command.md", "tasks/move-under-cdk.md", "tasks/take-a-vm-out.md", "tasks/retire-an-environment.md",
     "tasks/evidence-for-an-auditor.md",
 ]  # fmt: skip
 MINE = ("environments", "list", "check", "import", "watch", "doctor", "history")

@@ -344,6 +344,19 @@ def test_a_monitor_of_several_sets_asks_which_is_meant(synth: Synth) -> None:
         monitor.metric("Nope")
 
 
+def test_without_detailed_metrics_only_those_of_the_alarms_are_paid_for(synth: Synth) -> None:
+    monitor = synth.declare(synth.stack, "Windows", "vm-101").monitor(detailed_metrics=False)
+    (function,) = of(synth, "AWS::Lambda::Function").values()
+    names = function["Environment"]["Variables"]["METRICS"].split(",")
+    assert set(names) == {alarm(synth, "AtRisk")["MetricName"], alarm(synth, "NotEntitled")["MetricName"]}
+    assert len(monitor.alarms) == 3
+
+
+def test_a_dashboard_needs_all_metrics(synth: Synth) -> None:
+    with pytest.raises(ValueError, match="dashboard: got True beside detailed_metrics=False"):
+        synth.declare(synth.stack, "Windows", "vm-101").monitor(dashboard=True, detailed_metrics=False)
+
+
 def test_the_dashboard_shows_each_place(synth: Synth) -> None:
     monitor = synth.declare(synth.stack, "Windows", "vm-101").monitor(dashboard=True)
     assert isinstance(monitor.dashboard, cloudwatch.Dashboard)

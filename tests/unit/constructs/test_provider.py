@@ -12,7 +12,7 @@ import pytest
 from aws_cdk import CfnParameter, Environment, NestedStack, Stack, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from evs_entitlements import provider
+from evs_entitlements import environment_policy, provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,7 +216,8 @@ def test_cdk_nag_finds_nothing_without_a_written_reason(synth: Synth, region: st
 
 
 def test_cdk_nag_does_find_what_the_reasons_are_for(synth: Synth, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider, "acknowledge", lambda *_: None)
+    for module in (provider, environment_policy):
+        monkeypatch.setattr(module, "acknowledge", lambda *_: None)
     synth.declare(synth.stack, "A", "vm-1")
     synth.declare(synth.stack, "B", "vm-1", environment_id=CfnParameter(synth.stack, "Id").value_as_string)
     Validations.of(synth.app).add_plugins(AwsSolutionsChecks(synth.app))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_handler.continuation import EVENT_BYTES, KEY, Continuation
-from lambda_handler.evs.listing import PartialLook
+from lambda_handler.evs.listing import NotFoundSince, PartialLook
 from lambda_handler.evs.rows import Row, Status
 from lambda_handler.values import Connector
 
@@ -18,7 +18,9 @@ vm_ids = st.integers(1, 10**6).map(lambda n: f"vm-{n}")
 @given(st.dictionaries(vm_ids, st.sampled_from(["A: a", "A: a", "B: b"])), st.dictionaries(vm_ids, st.floats(0, 1e9)))
 def test_it_is_read_as_it_was_written(failed: dict[str, str], refused: dict[str, float]) -> None:
     look = PartialLook(HERE, 5.0, "token", 3, {"vm-1": Row("vm-1", Status.UNKNOWN, "SUSPENDED", 4.5, 4.5, "E", "m")})
-    before = Continuation(2, 1.0, 9.0, 7.0, {"list": 3.0}, failed, True, refused, 6.0, 5.0, look, True, "ill")
+    before = Continuation(
+        2, 1.0, 9.0, 7.0, {"list": 3.0}, failed, True, refused, 6.0, NotFoundSince(HERE, 5.0), look, True, "ill"
+    )
     event = json.loads(before.payload(EVENT))
     assert Continuation.of(event, 100.0, 200.0) == before
     assert "OldResourceProperties" not in event

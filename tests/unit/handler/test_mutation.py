@@ -1,11 +1,13 @@
 """One changing call: when it leaves, what the ledger knows of it before and after, whose entitlement it has made."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lambda_handler.aws.calls import Denied, NotFound, Refused, Throttled, Unanswered
 from lambda_handler.evs.rows import Rows, Status
+from lambda_handler.ledger.records import Call
 from lambda_handler.steps.mutation import Lost, NotSent, Refusal, Taken
 from lambda_handler.steps.unsettled import Ours
 from lambda_handler.values import VmIds
@@ -87,6 +89,32 @@ def test_an_entitlement_from_before_the_call_is_not_ours_though_evs_answers_with
     assert outcome.foreign == ids(1)
     room.fence.write()
     assert room.table.state.owned(HERE) == room.table.state.may_be_ours(HERE) == ids(2)
+
+
+def test_an_entitlement_from_between_announcement_and_call_is_not_ours_either() -> None:
+    """Another stack was quicker, and EVS answers with what that one has made."""
+    room = Room("Create")
+    room.table.before_write = lambda: room.pass_time(0.24)
+    room.answers = lambda *_: {"vm-1": row(1, started=START + 0.1)}
+    (outcome,) = create(room, ids(1))
+    assert outcome.foreign == ids(1)
+
+
+def test_what_another_resource_of_the_stack_has_made_in_between_is_ours() -> None:
+    """It told the ledger after this one, and its call was quicker."""
+    room = Room("Create")
+    room.table.before_write = lambda: room.pass_time(0.24)
+
+    def answer(*_: Any) -> Rows:
+        state = room.table.stored
+        other = Call("CreateEntitlement", HERE, ids(1), START + 0.05, START + 52.0, START + 117.0, "another")
+        # In the ledger, where this invocation has not read it yet.
+        room.table.stored = replace(state, calls={**state.calls, "other": other})
+        return {"vm-1": row(1, started=START + 0.1)}
+
+    room.answers = answer
+    (outcome,) = create(room, ids(1))
+    assert outcome.foreign == NOBODY
 
 
 def test_a_call_whose_vms_are_all_somebody_elses_is_forgotten() -> None:

@@ -23,6 +23,7 @@ class Stack:
             "physical_id_of": None, "is_being_deleted": False, "is_rolling_back": False, "has_ignored": (),
             "has": True, "settled_since": False, "completed_since": True, **said,
         }  # fmt: skip
+        self._said["find_out_ignored"] = self._said["has_ignored"]
 
     def __getattr__(self, name: str) -> Any:
         said = self._said[name]
@@ -310,8 +311,19 @@ def test_the_delete_of_a_failed_create_drops_what_was_before_it_and_its_own_answ
 
 
 def test_a_made_up_id_drops_all_live_sets_but_the_one_that_cloudformation_names() -> None:
-    assert deleted("Stack-A-1ABCDEF", physical_id_of=None) == set()
-    assert deleted("Stack-A-1ABCDEF", physical_id_of=ONE) == {ONE}
+    everything = ("older", ONE, "newer")
+    assert deleted("Stack-A-1ABCDEF", physical_id_of=None, has_ignored=everything) == set()
+    assert deleted("Stack-A-1ABCDEF", physical_id_of=ONE, has_ignored=everything) == {ONE}
+
+
+def test_a_made_up_id_drops_nothing_that_cloudformation_has_taken_on() -> None:
+    # It was retained, and the Create that CloudFormation gave up waiting for never began.
+    assert deleted("Stack-A-1ABCDEF", physical_id_of=None, has_ignored=("newer",)) == {"older", ONE}
+
+
+def test_a_made_up_id_drops_nothing_unless_cloudformation_can_be_asked() -> None:
+    with pytest.raises(Failure, match="down"):
+        deleted("Stack-A-1ABCDEF", physical_id_of=None, has_ignored=Failure("down"))
 
 
 def test_a_delete_that_comes_again_drops_nothing_that_is_in_use() -> None:

@@ -46,6 +46,17 @@ def kinds(world: MonitorWorld) -> list[str]:
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
 
+def test_values_that_are_no_metrics_stand_in_the_line_all_the_same(
+    world: MonitorWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.run()[0]
+    monkeypatch.setenv("METRICS", "AtRisk,NotEntitled")
+    line = world.run()[0]
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert [one["Name"] for one in directive["Metrics"]] == ["AtRisk", "NotEntitled"]
+    assert {**line, "_aws": 0} == {**before, "_aws": 0}
+
+
 def test_one_embedded_metric_line_for_each_place(world: MonitorWorld) -> None:
     world.declare("vm-9", place=THERE)
     world.rows[THERE] = [row("vm-9", "CREATE_FAILED")]
