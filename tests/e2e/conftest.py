@@ -17,7 +17,7 @@ from local_aws import LocalAws, Settings
 from local_aws.evs_api import EvsControl
 from testing.cdk import LIMIT, Cdk, Done
 from testing.observed import stack_status
-from tests.e2e.direct import Deployer
+from tests.e2e.direct import Deployer, stack_of
 from tests.e2e.stacks import CONNECTOR, ENVIRONMENT, Variant
 
 _numbers = itertools.count(1)
@@ -66,7 +66,8 @@ class Cloud:
             return self.deployer.deploy(assembly, name, limit, rollback=rollback)
         # Without a change set, which takes the CLI seconds; the tests of the app go through one.
         options = ("--method", "direct", *(() if rollback else ("--no-rollback",)))
-        return self.cdk("deploy", *options, app=assembly, limit=limit)
+        artifact_id, _ = stack_of(Path(assembly), name)
+        return self.cdk("deploy", artifact_id, "--exclusively", *options, app=assembly, limit=limit)
 
     def deployed(self, variant: Variant) -> Done:
         done = self.deploy(variant)
@@ -91,7 +92,8 @@ class Cloud:
     def destroy_assembly(self, assembly: str, name: str) -> Done:
         if not BY_CLI:
             return self.deployer.destroy(name, LIMIT)
-        return self.cdk("destroy", app=assembly)
+        artifact_id, _ = stack_of(Path(assembly), name)
+        return self.cdk("destroy", artifact_id, "--exclusively", app=assembly)
 
     def destroyed(self, variant: Variant) -> Done:
         done = self.destroy(variant)

@@ -31,7 +31,7 @@ _INTERVAL = 0.2
 
 
 class Deployer:
-    """Deploys and destroys the one stack of an assembly."""
+    """Deploys and destroys single stacks of assemblies."""
 
     def __init__(self, aws: LocalAws) -> None:
         self._aws = aws
@@ -70,12 +70,12 @@ class Deployer:
         return Done(f"{command} {name}", exit_code, "\n".join(self._said(name, began)), began, seconds, assembly)
 
     def _deploy(self, assembly: str, name: str, limit: float, rollback: bool) -> str:
-        self._publish(Path(assembly))
+        artifact_id, template = stack_of(Path(assembly), name)
+        self._publish(Path(assembly), f"{artifact_id}.assets.json")
         status = stack_status(self._aws, name)
         if status in _REPLACED:
             status = self._delete(name, limit)
         call = self._client.create_stack if status == "GONE" else self._client.update_stack
-        template = _template(Path(assembly), name)
         call(StackName=name, TemplateBody=template, Capabilities=_CAPABILITIES, DisableRollback=not rollback)
         return self._settled(name, limit)
 
@@ -90,18 +90,17 @@ class Deployer:
             time.sleep(_INTERVAL)
         return status
 
-    def _publish(self, assembly: Path) -> None:
-        """Upload what the assembly's stacks need of files, each once."""
+    def _publish(self, assembly: Path, manifest: str) -> None:
+        """Upload what a stack needs of files, each once."""
         s3 = self._aws.boto3_client("s3")
         with self._publishing:
-            for manifest in assembly.glob("*.assets.json"):
-                for asset in json.loads(manifest.read_text())["files"].values():
-                    for destination in asset["destinations"].values():
-                        key = destination["objectKey"]
-                        if key not in self._published:
-                            bucket = self._resolved(destination["bucketName"])
-                            s3.put_object(Bucket=bucket, Key=key, Body=_content(assembly, asset))
-                            self._published.add(key)
+            for asset in json.loads((assembly / manifest).read_text())["files"].values():
+                for destination in asset["destinations"].values():
+                    key = destination["objectKey"]
+                    if key not in self._published:
+                        bucket = self._resolved(destination["bucketName"])
+                        s3.put_object(Bucket=bucket, Key=key, Body=_content(assembly, asset))
+                        self._published.add(key)
 
     def _resolved(self, name: str) -> str:
         return name.replace("${AWS::AccountId}", ACCOUNT).replace("${AWS::Region}", self._aws.region)
@@ -122,15 +121,16 @@ class Deployer:
         ]
 
 
-def _template(assembly: Path, name: str) -> str:
-    """Return the template of a stack, by what the assembly's manifest says."""
+def stack_of(assembly: Path, name: str) -> tuple[str, str]:
+    """Return the id of a stack's artifact, and its template, by what the assembly's manifest says."""
     artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
-    files = {
-        artifact["properties"].get("stackName", artifact_id): artifact["properties"]["templateFile"]
+    (found,) = (
+        (artifact_id, artifact["properties"]["templateFile"])
         for artifact_id, artifact in artifacts.items()
         if artifact["type"] == "aws:cloudformation:stack"
-    }
-    return (assembly / str(files[name])).read_text()
+        and artifact["properties"].get("stackName", artifact_id) == name
+    )
+    return found[0], (assembly / str(found[1])).read_text()
 
 
 def _content(assembly: Path, asset: dict[str, Any]) -> bytes:

@@ -39,7 +39,7 @@ class World:
         pending = DeclaredSet("A", HERE, ids(1, 2), "r", 1, START)
         room.keep(room.table.stored.declare(set_id("A", HERE, ids(1, 2)), pending))
         room.context.request = Request.of(EVENT)
-        listing = SimpleNamespace(look=room.look, watch=room.watch, not_found_since=None, partial=None)
+        listing = SimpleNamespace(look=room.look, watch=room.watch, not_found=None, partial=None)
         room.context.listing = cast(Any, listing)
         monkeypatch.setattr(invocation, "wired", lambda *_: (room.context, {"change": room.retries}))
         context = SimpleNamespace(
