@@ -5,24 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aws_cdk
 import pytest
 
 import app_context
 from evs_entitlements import EntitlementLock
+from tests.support.app import APP, Done, run_app
 
 PROJECT = Path(__file__).resolve().parents[3]
-# What the app imports from its own folder, which is on the path where it is run.
-APP = runpy.run_path(str(PROJECT / "app.py"), run_name="app")
 GOOD: dict[str, object] = {
     "environmentId": "env-abcde12345",
     "connectorId": "cnctr-abcde12345",
@@ -52,33 +48,13 @@ def run(folder: Path, context: dict[str, object], **environment: str) -> subproc
     )
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a run of the app ended."""
-
-    returncode: int
-    stderr: str
-
-
-Here = Callable[..., Done]
+Here = Callable[[dict[str, object]], Done]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    """Run the app in this process, without a start of Python and of Node; the tests of `run` show that it starts."""
-
-    def ran(context: dict[str, object]) -> Done:
-        app = partial(aws_cdk.App, outdir=str(tmp_path / "cdk.out"), context=context)
-        with monkeypatch.context() as patch:
-            patch.setattr(aws_cdk, "App", app)
-            patch.setattr(sys, "path", [*sys.path])
-            patch.chdir(tmp_path)
-            code = APP["main"]()
-        said = capsys.readouterr()
-        assert said.out == ""
-        return Done(code, said.err)
-
-    return ran
+def here(tmp_path: Path) -> Here:
+    """Run the app in this process; the tests of `run` show that it starts."""
+    return partial(run_app, tmp_path)
 
 
 def test_values_of_the_command_line() -> None:
