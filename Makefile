@@ -5,6 +5,10 @@ PYTHON ?= python3
 HISTORIES ?=
 SECONDS ?=
 SEED ?=
+ENVIRONMENT ?=
+CONNECTOR ?=
+VM ?=
+VM2 ?=
 ARGS ?=
 
 # The virtual environment first: the Node in it is the one that jsii and the CDK CLI are tried with.
@@ -14,11 +18,12 @@ unexport PYTHONPATH PYTHONHOME PYTEST_ADDOPTS VIRTUAL_ENV CDK_OUTDIR NODE_OPTION
 # Compiling aws_cdk anew in each process takes 8 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak mutations dist site clean
+.PHONY: help set-up demo demo-fleet test test-long lint format local bench soak mutations acceptance dist release-check \
+	site clean
 .DEFAULT_GOAL := help
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s  %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 set-up: ## Install everything into .venv, node_modules and .local
 	@$(PYTHON) tools/set_up.py
@@ -38,7 +43,7 @@ test-long: set-up ## Run all tests, also those that wait long; each stack is dep
 lint: set-up ## Check style, types and pages
 	@ruff check --quiet .
 	@ruff format --quiet --check .
-	@mypy --no-error-summary constructs/evs_entitlements fleet/evs_fleet fleet/evs_health lambda_handler local_aws demo testing tools app.py hatch_build.py \
+	@mypy --no-error-summary acceptance constructs/evs_entitlements fleet/evs_fleet fleet/evs_health lambda_handler local_aws demo testing tools app.py hatch_build.py \
 		benchmarks tests
 	@lint-imports > .local/imports.log || { cat .local/imports.log; exit 1; }
 	@python -m tools.docs_site --out .local/site/html
@@ -61,14 +66,21 @@ soak: set-up ## Random histories with faults in virtual time: HISTORIES (10000),
 mutations: set-up ## Change one line of the handler at a time: each change has to fail the fast tests
 	@python tools/mutations.py $(ARGS)
 
+acceptance: set-up ## Ask a real account what AWS answers, and clean up: ENVIRONMENT=env-... VM=vm-... (VM2, CONNECTOR); costs
+	@python -m acceptance $(if $(ENVIRONMENT),--environment $(ENVIRONMENT)) $(if $(VM),--vm $(VM)) \
+		$(if $(VM2),--vm2 $(VM2)) $(if $(CONNECTOR),--connector $(CONNECTOR)) $(ARGS)
+
 dist: set-up ## Build wheel and sdist into dist/, with checksums
 	@rm -rf dist
-	@python -m hatchling build -d dist >/dev/null
+	@SOURCE_DATE_EPOCH=1580601600 python -m hatchling build -d dist >/dev/null
 	@cd dist && sha256sum evs_entitlements-* > SHA256SUMS && cat SHA256SUMS
 
 site: set-up ## Build the documentation site into site/, to be read offline; installs its generator the first time
 	@python -m tools.docs_site $(ARGS)
 	@echo "site/index.html"
+
+release-check: set-up ## Check that this tree can be released, and build it into dist/; ARGS=--unreleased: try it between releases
+	@python tools/release_check.py $(ARGS)
 
 clean: ## Remove all that was set up or built
 	@rm -rf .venv .local node_modules cdk.out* dist site

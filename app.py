@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent
 #: Oldest CDK library that will do.
-CDK_LIB = (2, 275, 0)
+CDK_LIB = (2, 252, 0)
 #: About so many characters of VM ids are shown on the terminal, and in an output of the stack.
 LINE_CHARACTERS, OUTPUT_CHARACTERS = 200, 1000
 

@@ -149,7 +149,7 @@ class FleetDemo:
         self._console.print(f"$ evs-entitlements {shlex.join(arguments)}", style="bold", markup=False, highlight=False)
         environment = self._aws.child_environment()
         environment["COLUMNS"] = str(self._console.width)
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(  # noqa: S603  our own command, no shell
             [sys.executable, "-m", "evs_fleet", *arguments], cwd=self._directory, env=environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT, check=False,
         )  # fmt: skip

@@ -170,7 +170,7 @@ class Ministack:
 
     def _spawn(self, python: Path) -> None:
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603  its own environment's Python, no shell
                 [python, "-P", str(_MAIN)],
                 stdin=subprocess.PIPE,
                 stdout=log,

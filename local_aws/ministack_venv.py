@@ -54,6 +54,7 @@ def _make(interpreter: Path) -> None:
     venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(_VENV)
     options = ["--quiet", "--disable-pip-version-check", "-r", str(REQUIREMENTS)]
     command = [str(interpreter), "-m", "pip", "install", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # The pinned packages, into an environment of their own; no shell.
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
         raise SetupError(f"pip could not install {REQUIREMENTS.name}:\n{done.stderr.strip()[-2000:]}")

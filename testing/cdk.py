@@ -1,4 +1,4 @@
-"""Runs the real CDK CLI against a local AWS, with a limit on every call and nothing left running.
+"""Runs the real CDK CLI against a local AWS or another one, with a limit on every call and nothing left running.
 
 Owns the command line and the environment of `cdk`; knows nothing of entitlements.
 """
@@ -15,8 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-from local_aws import LocalAws
+from typing import Protocol
 
 PROJECT = Path(__file__).resolve().parent.parent
 CLI = PROJECT / "node_modules" / ".bin" / "cdk"
@@ -66,8 +65,16 @@ class Done:
         return " ".join(self.output.split())
 
 
+class Aws(Protocol):
+    """Where the CDK CLI is to work, such as a running `LocalAws`."""
+
+    def child_environment(self) -> dict[str, str]:
+        """Return a whole environment for a child process, with endpoints and credentials."""
+        ...
+
+
 class Cdk:
-    """The CDK CLI, pointed at a local AWS.
+    """The CDK CLI, pointed at a local AWS or at another one.
 
     Parameters
     ----------
@@ -77,12 +84,15 @@ class Cdk:
         For cloud assemblies and the CLI's own cache; made if need be.
     validates
         Whether the CDK checks each template by its own rules, as it does for users: 2 s of two cores at each synthesis.
+    has_short_waits
+        Whether it looks four times a second, which AWS itself would not like.
     """
 
-    def __init__(self, aws: LocalAws, directory: Path, *, validates: bool = True) -> None:
+    def __init__(self, aws: Aws, directory: Path, *, validates: bool = True, has_short_waits: bool = True) -> None:
         self._aws = aws
         self._directory = directory
         self._validates = validates
+        self._has_short_waits = has_short_waits
         directory.mkdir(parents=True, exist_ok=True)
 
     def environment(self) -> dict[str, str]:
@@ -93,7 +103,8 @@ class Cdk:
         path = f"{PROJECT / '.venv' / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
         return {
             **environment, "PATH": path, "CDK_HOME": str(self._directory / "home"),
-            "NODE_OPTIONS": f"--require {json.dumps(str(SHORT_WAITS))}", "NODE_COMPILE_CACHE": str(COMPILED),
+            "NODE_COMPILE_CACHE": str(COMPILED),
+            **({"NODE_OPTIONS": f"--require {json.dumps(str(SHORT_WAITS))}"} if self._has_short_waits else {}),
             **({} if self._validates else {"CDK_VALIDATION": "false"}),
         }  # fmt: skip
 
@@ -127,7 +138,7 @@ class Cdk:
         return Done(f"cdk {shlex.join(shown)}", exit_code, output, began, seconds, assembly)
 
     def _run(self, command: list[str], limit: float) -> tuple[int, str]:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603  our own command, no shell
             command, cwd=PROJECT, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip

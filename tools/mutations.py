@@ -172,7 +172,7 @@ def _run(stage: tuple[str, ...], tree: Path) -> str | None:
     # stage of their own, which does not shrink what it finds.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HISTORIES": "0"}
     try:
-        done = subprocess.run(  # noqa: S603 - our own tests
+        done = subprocess.run(  # noqa: S603  our own tests, no shell
             stage, cwd=tree, env=environment, capture_output=True, text=True, errors="replace", timeout=STAGE_LIMIT
         )
     except subprocess.TimeoutExpired:

@@ -98,7 +98,7 @@ def sound() -> bool:
     """Return whether the interpreter of the virtual environment runs and is of this very version."""
     with contextlib.suppress(OSError):
         script = "import sys; print(sys.version, sys.prefix)"
-        done = subprocess.run([str(PYTHON), "-c", script], stdout=subprocess.PIPE, check=False)  # noqa: S603
+        done = subprocess.run([str(PYTHON), "-c", script], stdout=subprocess.PIPE, check=False)  # noqa: S603  our own command, no shell
         return done.stdout.decode().strip() == f"{sys.version} {VENV}"
     return False
 
@@ -123,7 +123,7 @@ def run(command: list[str]) -> None:
     # A PYTHONPATH or an active environment of the caller's would lead pip elsewhere.
     for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"):
         environment.pop(name, None)
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603  our own command, no shell
         command, cwd=str(PROJECT), env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, Dependable, IConstruct
 
 from evs_entitlements import lambda_code, permissions
-from evs_entitlements.acknowledge import acknowledge, as_cdk_nag_writes_it
+from evs_entitlements.acknowledge import acknowledge, acknowledge_runtime, as_cdk_nag_writes_it
 from evs_entitlements.function_settings import StackSettings
 from evs_entitlements.provider import LOG_RETENTION
 from evs_entitlements.set_resource import later
@@ -107,6 +107,7 @@ class MonitorParts(Construct):
             retry_attempts=0,
             max_event_age=Duration.minutes(5),
         )
+        acknowledge_runtime(self.function)
         events.Rule(
             self,
             "Schedule",

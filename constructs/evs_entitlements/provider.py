@@ -18,7 +18,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from evs_entitlements import lambda_code, permissions
-from evs_entitlements.acknowledge import acknowledge, as_cdk_nag_writes_it
+from evs_entitlements.acknowledge import acknowledge, acknowledge_runtime, as_cdk_nag_writes_it
 from evs_entitlements.environment_policy import environment_policy
 from evs_entitlements.function_settings import LEDGER_TABLE_NAME, SHARED_BY_STACKS, FunctionSettings, StackSettings
 
@@ -112,6 +112,7 @@ class Provider(Construct):
             # for itself.
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
+        acknowledge_runtime(self._function)
         if "vpc" in settings:
             # Routes, NAT gateways and endpoints: a Delete needs the network for as long as it needs the function.
             self.node.add_dependency(settings["vpc"])

@@ -56,7 +56,7 @@ class Retries:
             self.trouble_since = self.trouble_since if self.trouble_since is not None else now
             if now - self.trouble_since > self._pace.trouble_for:
                 raise error
-            delay = min(0.2 * 2**self._tries, self._pace.slowest_retry) * (0.5 + random.random() / 2)
+            delay = min(0.2 * 2**self._tries, self._pace.slowest_retry) * (0.5 + random.random() / 2)  # noqa: S311  spreads retries, keeps no secret
             if isinstance(error, Throttled) and error.retry_after:
                 delay = max(delay, float(error.retry_after))
         else:

@@ -48,6 +48,7 @@ class Fence:
         self._numbers = itertools.count(1)
         self._learnt: list[Change] = []
         self._view: State | None = None
+        self._has_voided = False
         self.invocation = uuid4().hex[:12]
         self.is_failing = False
         self.is_admitted = False
@@ -100,6 +101,16 @@ class Fence:
         # The answer must still be sent after the last write, so that may take until then.
         self._table.change(fenced, self._until(self._answer_by))
         self._learnt.clear()
+        self._has_voided = False
+
+    def tell_void(self) -> None:
+        """Write what was learnt, where a call turned out to have no effect: others may wait for its outcome.
+
+        Raises:
+            Overtaken, Restart, LedgerFailure: as in `write`.
+        """
+        if self._has_voided:
+            self.write()
 
     def reload(self) -> None:
         """Read the ledger again, and see whether it is still up to this invocation.
@@ -159,6 +170,7 @@ class Fence:
             logger.warning("the ledger was not told what the calls of this invocation have come to: %s", error)
         else:
             self._learnt.clear()
+            self._has_voided = False
 
     # --- calls -----------------------------------------------------------------------------------------------------
 
@@ -215,6 +227,7 @@ class Fence:
     def void(self, call_ids: Iterable[str]) -> None:
         """Note that calls never left, or were refused."""
         for call_id in list(call_ids):
+            self._has_voided = True
             self._learn(partial(calls.void, call_id=call_id))
 
     # --- what the list showed --------------------------------------------------------------------------------------
@@ -233,11 +246,6 @@ class Fence:
         """Note that VMs are somebody else's."""
         if vm_ids:
             self._learn(lambda state: state.disown(connector, vm_ids))
-
-    @property
-    def has_learnt(self) -> bool:
-        """Whether something was learnt that the ledger does not have yet."""
-        return bool(self._learnt)
 
     def _learn(self, fact: Change) -> None:
         self._learnt.append(fact)

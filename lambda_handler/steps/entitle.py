@@ -160,6 +160,7 @@ class Entitling:
             rest = [vm_id for vm_id in rest if vm_id not in foreign]
         guilty = named_in(error, rest)
         if self._is_in_doubt(error, guilty or rest[:1]):
+            self._context.fence.tell_void()
             self._context.clock.pause(pace.doubt)
             self._looked_at = 0.0
             queue.extendleft(reversed(batches(rest, BATCH)))

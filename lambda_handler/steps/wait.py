@@ -60,6 +60,7 @@ class Waiting:
             now = clock.now()
             if now >= context.work_by:
                 raise Failure(self._late(outstanding, required))
+            context.fence.tell_void()
             clock.pause(min(self._interval(now), max(context.work_by - now, 0.1)))
             self._tell(len(required) - len(outstanding), len(required))
             if self._elapsed(now) > AFTER:

@@ -126,7 +126,9 @@ class EvsControl:
 
     def _ask(self, method: str, path: str, body: Any = None, timeout: float = 30.0) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}/_local/{path}", data, method=method)
+        request = urllib.request.Request(  # noqa: S310  the address of the server that this project started
+            f"{self.url}/_local/{path}", data, method=method
+        )
         request.add_header("Content-Type", "application/json")
         try:
             with self._opener.open(request, timeout=timeout) as response:

@@ -99,7 +99,7 @@ class Faults:
         self._changed = threading.Condition()
         self._armed: list[_Armed] = []
         self._held: dict[int, str] = {}
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311  which fault comes, and the same again by the seed
         self._names = itertools.count(1)
 
     def add(self, rule: FaultRule) -> FaultRule:

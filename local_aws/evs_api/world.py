@@ -72,7 +72,7 @@ class World:
     def reset(self) -> None:
         """Return to the beginning: the first inventory and settings, no entitlements, no history."""
         with self._lock:
-            self.random = random.Random(self._seed)
+            self.random = random.Random(self._seed)  # noqa: S311  latencies, the same again by the seed
             self.settings = dataclasses.replace(self._first_settings)
             self.environments = dict(self._first_inventory.environments)
             self.connectors = dict(self._first_inventory.connectors)

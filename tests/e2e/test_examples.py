@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from app_provider import STACK_NAME
 from testing.cdk import PROJECT
 from testing.observed import changing_calls, failures, stack_status
+from tests.audit.stacks import cfn_lint
 from tests.e2e.conftest import Cloud
 from tests.e2e.stacks import CONNECTOR, ENVIRONMENT
 
@@ -172,6 +173,8 @@ def test_an_app_in_typescript(stacks: Stacks) -> None:
     assert done.exit_code == 0, done.output
     assert cloud.held() == ["vm-103", "vm-104"]
     assert "DeclaredVms = 2" in done.words
+    linted = cfn_lint(*Path(done.assembly).glob("*.template.json"))
+    assert linted.returncode == 0, linted.stdout + linted.stderr
     done = cloud.cdk("deploy", "-c", "vmIds=vm-104", "-c", "retain=true", app=app)
     assert done.exit_code == 0, done.output
     assert cloud.held() == ["vm-104"]

@@ -112,6 +112,7 @@ class Invocation:
         self.lines: list[str] = []
         self.mishap: tuple[int, str, float] | None = request.mishap(self)
         self._has_met_mishap = False
+        self.killed_at = 0.0
         self.process: Process
         self._timer: Event
 
@@ -149,6 +150,7 @@ class Invocation:
         """End it between two steps, for good."""
         if not self.is_running:
             return
+        self.killed_at = self.world.clock.now
         self._end(f"is killed: {why}")
         self.process.abandoned = True
         self._retry(is_held_up=self._has_met_mishap)

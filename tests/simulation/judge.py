@@ -46,16 +46,27 @@ class Judge:
     def _is_undecidable(self, row: Row, by: str) -> bool:
         """Tell whether somebody else entitled a VM in the seconds in which a call of this one for it was lost.
 
-        A call whose refusal could not be written down, since the ledger was out of reach, is lost in its own second.
+        A call whose refusal could not be written down is lost in its own seconds: the ledger was out of reach, or the
+        invocation was killed. So is one in the second in which EVS says, in whole seconds, that the other one began.
         """
         evs = self._world.evs
         is_untold = "dynamodb" in self._world.trouble.outages
+        within = 2.0 if is_untold or row.began.is_integer() else 0.0
         row.is_undecidable = row.is_undecidable or any(
             stack == by and row.vm_id in vm_ids and abs(at - row.began) <= within
-            for calls, within in ((evs.lost, UNDECIDABLE), (evs.called if is_untold else [], 1.0))
+            for calls, within in ((evs.lost, UNDECIDABLE), (self._killed, UNDECIDABLE), (evs.called, within))
             for stack, vm_ids, at in calls
         )
         return row.is_undecidable
+
+    @property
+    def _killed(self) -> list[tuple[str, frozenset[str], float]]:
+        """Calls that killed invocations had announced, and of which they told nobody what came of them: at the most."""
+        return [
+            (one.request.stack.name, Declared.by(one.request.properties).vm_ids, one.killed_at)
+            for one in self._world.invocations
+            if one.killed_at
+        ]
 
     def _is_another_stacks(self, where: Where, vm_id: str, stack: str) -> bool:
         """Tell whether another stack had entitled a VM last, and a call of this one was lost in the same seconds."""

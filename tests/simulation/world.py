@@ -93,8 +93,13 @@ class World:
         return sum(one.operations for one in self.stacks.values() if one is not stack)
 
     def others_are_busy(self, stack: Stack) -> bool:
-        """Tell whether an operation of another stack is under way."""
-        return any(one.under_way for one in self.stacks.values() if one is not stack)
+        """Tell whether an operation of another stack is under way, or a request that it waits for no more."""
+        others = [one for one in self.stacks.values() if one is not stack]
+        return any(one.under_way for one in others) or any(
+            request.is_unheard and not request.bodies and self.clock.now < request.deadline
+            for one in others
+            for request in one.requests
+        )
 
     # --- time -----------------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ class _Api(Protocol):
     session: str
     tagging: str
 
-    def one(self, id: str) -> str:  # noqa: A002
+    def one(self, id: str) -> str:  # noqa: A002  the name of the API
         """Return how an id stands in an address."""
 
     def value(self, answer: Any) -> Any:
@@ -46,7 +46,7 @@ class _Api(Protocol):
 class _New:
     session, tagging, action = "/api/session", "/api/cis/tagging", "action"
 
-    def one(self, id: str) -> str:  # noqa: A002
+    def one(self, id: str) -> str:  # noqa: A002  the name of the API
         return id
 
     def value(self, answer: Any) -> Any:
@@ -56,7 +56,7 @@ class _New:
 class _Old:
     session, tagging, action = "/rest/com/vmware/cis/session", "/rest/com/vmware/cis/tagging", "~action"
 
-    def one(self, id: str) -> str:  # noqa: A002
+    def one(self, id: str) -> str:  # noqa: A002  the name of the API
         return f"id:{id}"
 
     def value(self, answer: Any) -> Any:
@@ -121,7 +121,7 @@ class _Client:
         finally:
             self._pool.close()
 
-    def get(self, what: str, id: str = "") -> Any:  # noqa: A002
+    def get(self, what: str, id: str = "") -> Any:  # noqa: A002  the name of the API
         path = what.format(self._api.one(id))
         return self._api.value(self._json(self._send("GET", f"{self._api.tagging}/{path}")))
 

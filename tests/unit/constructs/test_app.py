@@ -224,7 +224,7 @@ def test_an_old_cdk_library_is_named(tmp_path: Path) -> None:
     metadata.parent.mkdir(parents=True)
     metadata.write_text("Metadata-Version: 2.1\nName: aws-cdk-lib\nVersion: 2.100.0\n")
     result = run(tmp_path, GOOD, PYTHONPATH=str(tmp_path / "site"))
-    assert result.stderr.startswith("error: aws-cdk-lib: got 2.100.0, expected 2.275.0 or newer")
+    assert result.stderr.startswith("error: aws-cdk-lib: got 2.100.0, expected 2.252.0 or newer")
     assert result.returncode == 1
 
 

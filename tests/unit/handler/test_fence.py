@@ -115,7 +115,7 @@ def test_what_was_learnt_goes_into_the_ledger_with_the_next_write() -> None:
     fence.write()
     assert set(table.state.calls) == {taken, lost}
     assert (table.state.calls[lost].lands_by, table.state.calls[taken].taken) == (NOW + 10, True)
-    assert not fence.has_learnt
+    assert not fence._learnt
 
 
 def test_a_call_that_evs_took_for_none_of_its_vms_is_void() -> None:
@@ -142,7 +142,7 @@ def test_who_is_newer_is_told_what_the_calls_of_an_overtaken_invocation_have_com
     table.state = replace(table.state, requests={"A": record(request_id="newer")})
     fence.withdraw()
     assert table.state.owned(HERE) == ONE
-    assert not fence.has_learnt
+    assert not fence._learnt
 
 
 def test_a_look_confirms_forgets_and_disowns() -> None:
