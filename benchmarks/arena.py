@@ -19,10 +19,11 @@ from typing import Any
 import trustme
 
 from benchmarks import CONNECTOR, ENVIRONMENT, FIRST_VM
-from benchmarks.servers import Bucket, Evs, Ledger
+from benchmarks.servers import Evs, Ledger
 from local_aws.inventory import healthy_inventory
 from local_aws.launcher import LocalAws
 from testing.events import request_event, response_url
+from testing.receiver import Receiver
 
 #: A host of its own for the contender that answers on port 443 whatever the URL says.
 HOST_443 = "127.0.0.2"
@@ -45,7 +46,7 @@ class Arena:
         authority.issue_cert("localhost", HOST_443).configure_cert(context)
         self._context = context
         self.aws = LocalAws(inventory=healthy_inventory(most, first=FIRST_VM), auth=False)
-        self.bucket = Bucket(context)
+        self.bucket = Receiver(context)
         self._directory = directory
         self._authority = authority
         self._issued = datetime.now(UTC).replace(microsecond=0)
@@ -68,7 +69,7 @@ class Arena:
         self.bucket.close()
         self.aws.stop()
 
-    def bucket_443(self) -> Bucket:
+    def bucket_443(self) -> Receiver:
         """Return a bucket on port 443.
 
         Raises
@@ -76,7 +77,7 @@ class Arena:
         OSError
             The port is taken, or not for this user.
         """
-        return Bucket(self._context, HOST_443, 443)
+        return Receiver(self._context, host=HOST_443, port=443)
 
     def environment(self, table: str, *, bundle: bool) -> dict[str, str]:
         """Return the environment variables of a function.

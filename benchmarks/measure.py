@@ -19,14 +19,16 @@ from typing import Any
 from benchmarks import FIRST_VM, HERE
 from benchmarks.arena import HOST_443, Arena
 from benchmarks.processes import Contender, Measured, invoke
-from benchmarks.servers import Bucket
 from testing.events import token_of
+from testing.receiver import Receiver
 
 #: What is asked of a contender, in order. An update takes one VM out and puts one in; the clean-up after it is the
 #: Delete of the former set, for those that replace.
 STEPS = ("Create", "Update", "Clean-up", "Delete")
 #: Seconds that an entitlement is CREATING where nothing else is said.
 LATENCY = 1.0
+#: Seconds after a handler's end in which its answer has come.
+ANSWERED_WITHIN = 2.0
 
 
 @dataclass
@@ -79,8 +81,8 @@ class Life:
     ) -> str:
         self._arena.forget()
         measured = invoke(contender, event, environment)
-        _, body = self._arena.bucket.answer(token_of(event))
-        answer = json.loads(body)
+        received = self._arena.bucket.wait(token_of(event), ANSWERED_WITHIN)
+        answer, body = received.answer, received.body
         if answer["Status"] != "SUCCESS":
             raise AssertionError(f"{contender.name}: {step} of {vms} VMs: {answer}\n{measured.output[-3000:]}")
         series = self._results.setdefault((contender.name, step, vms), Series(contender.name, step, vms))
@@ -93,7 +95,7 @@ class Life:
 class OneCall:
     """A cold request of AwsCustomResource: one call of DynamoDB's, as its SDK has no client for EVS here."""
 
-    def __init__(self, arena: Arena, bucket: Bucket, results: Results) -> None:
+    def __init__(self, arena: Arena, bucket: Receiver, results: Results) -> None:
         self._arena, self._bucket, self._results = arena, bucket, results
 
     def run(self, contender: Contender) -> None:
@@ -110,8 +112,9 @@ class OneCall:
             event = self._arena.event(step, vm_ids(3), "" if step == "Create" else "entitlements", at=HOST_443)
             event["ResourceProperties"] |= {"Create": call, "Delete": call, "InstallLatestAwsSdk": "false"}
             measured = invoke(contender, event, environment)
-            _, body = self._bucket.answer(token_of(event))
-            if json.loads(body)["Status"] != "SUCCESS":
+            received = self._bucket.wait(token_of(event), ANSWERED_WITHIN)
+            body = received.body
+            if received.answer["Status"] != "SUCCESS":
                 raise AssertionError(f"{contender.name}: {body!r}")
             series = self._results.setdefault((contender.name, step, 3), Series(contender.name, step, 3))
             series.measured.append(measured)
@@ -140,9 +143,10 @@ def wait(arena: Arena, contender: Contender, vms: int, seconds: float) -> Wait:
     arena.reset(seconds)
     event = arena.event("Create", vm_ids(vms))
     measured = invoke(contender, event, arena.environment(arena.table(), bundle=contender.bundle))
-    answered, body = arena.bucket.answer(token_of(event))
-    if json.loads(body)["Status"] != "SUCCESS":
-        raise AssertionError(f"wait of {seconds} s: {body!r}")
+    received = arena.bucket.wait(token_of(event), ANSWERED_WITHIN)
+    answered = received.at
+    if received.answer["Status"] != "SUCCESS":
+        raise AssertionError(f"wait of {seconds} s: {received.body!r}")
     calls = arena.aws.evs.calls()
     created = max(call["ended"] for call in calls if call["operation"] == "CreateEntitlement")
     lists = [call for call in calls if call["operation"] == "ListVmEntitlements" and call["time"] > created]

@@ -1,4 +1,4 @@
-"""The servers that contenders meet, over TLS: the EVS API, DynamoDB, CloudFormation and its bucket.
+"""The servers that contenders meet, over TLS: the EVS API, DynamoDB and CloudFormation.
 
 Owns that connections are kept, and that calls are counted. Knows nothing of contenders.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import ssl
 import threading
 from collections import Counter
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -108,45 +107,3 @@ class Ledger(_Https):
                 pass
 
         super().__init__(context, Handler, "127.0.0.1", 0)
-
-
-class Bucket(_Https):
-    """Takes answers by PUT over HTTPS, and notes when each came."""
-
-    def __init__(self, context: ssl.SSLContext, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.answers: dict[str, tuple[float, bytes]] = {}
-        self._came = threading.Condition()
-        bucket = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_PUT(self) -> None:
-                bucket.take(self)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        super().__init__(context, Handler, host, port)
-
-    def take(self, request: BaseHTTPRequestHandler) -> None:
-        """Keep an answer."""
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
-        with self._came:
-            token = request.path.partition("?")[0].rpartition("/")[2]
-            self.answers[token] = datetime.now(UTC).timestamp(), body
-            self._came.notify_all()
-        request.send_response(200)
-        request.send_header("Content-Length", "0")
-        request.end_headers()
-
-    def answer(self, token: str) -> tuple[float, bytes]:
-        """Return when an answer came, and its bytes.
-
-        Raises
-        ------
-        TimeoutError
-            There is none.
-        """
-        with self._came:
-            if not self._came.wait_for(lambda: token in self.answers, 2):
-                raise TimeoutError("the handler has ended without an answer")
-            return self.answers[token]

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ class LocalAws:
         self._variables = dict(variables or {})
         self._ministack: Ministack | None = None
         self._api: EvsApi | None = None
+        self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
 
     def start(self) -> LocalAws:
         """Start it and wait until everything answers.
@@ -109,6 +112,9 @@ class LocalAws:
         if self._api:
             self._api.stop()
         self._ministack = self._api = None
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
         instances.withdraw(self.directory)
         for name in ("tmp", "state", "s3"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
@@ -175,7 +181,18 @@ class LocalAws:
         return function_logs(self.boto3_client("logs"))
 
     def boto3_client(self, service: str, **options: Any) -> Any:
-        """Return a boto3 client of a service here; options are those of ``boto3.client``."""
+        """Return a boto3 client of a service here; options are those of ``boto3.client``.
+
+        Without options it is the same one each time: making one takes longer than a call.
+        """
+        if options:
+            return self._client(service, **options)
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._client(service)
+            return self._clients[service]
+
+    def _client(self, service: str, **options: Any) -> Any:
         evs = service == "evs"
         port = self.ministack.port
         config = Config(proxies={}, s3={"addressing_style": "path"})

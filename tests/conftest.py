@@ -1,20 +1,34 @@
 """Fixtures that every kind of test shares: one local AWS and one staged asset for a whole run."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from local_aws.launcher import LocalAws
 from testing.cdk import COMPILED
+from testing.receiver import Receiver, own_authority
+
+# For the CDK's Node, whose process starts as soon as something imports the CDK. Its own check of each template takes
+# longer than all else of a test; tests/e2e/test_app.py synthesizes with it.
+os.environ.update(NODE_COMPILE_CACHE=str(COMPILED), CDK_VALIDATION="false")
+
 from tests.support.cloudformation import Stack
 from tests.support.function import Lambda
-from tests.support.receiver import Receiver
 
-# For the CDK's Node, whose process starts with the first construct. Its own check of each template takes longer than
-# all else of a test; tests/e2e/test_app.py synthesizes with it.
-os.environ.update(NODE_COMPILE_CACHE=str(COMPILED), CDK_VALIDATION="false")
+# What else the machine does must not decide.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what lives as long as the run: a tenth of all time was spent in it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +44,8 @@ def aws() -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="session")
 def receiver(directory: Path) -> Iterator[Receiver]:
-    receiver = Receiver(directory)
+    context, ca_path = own_authority(directory)
+    receiver = Receiver(context, ca_path=ca_path)
     yield receiver
     receiver.close()
 

@@ -8,6 +8,7 @@ with the code. Those of the other services do because a cold start spends its ti
 they are up to a thousand times as long.
 """
 
+import functools
 import gzip
 import json
 from importlib.metadata import PackageNotFoundError, version
@@ -46,7 +47,12 @@ def staged_files(data: Path | None = None) -> dict[str, bytes]:
     Raises:
         RuntimeError: botocore is not installed or too old to have the entitlement operations.
     """
-    data = data or _installed_data()
+    return dict(_staged_files(data or _installed_data()))
+
+
+@functools.cache
+def _staged_files(data: Path) -> dict[str, bytes]:
+    """Return what `staged_files` does, read once in a process: each stack of an app stages it."""
     files = {}
     for service, operations in CALLED.items():
         folder = _newest_version(data, service)

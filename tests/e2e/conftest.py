@@ -1,6 +1,12 @@
-"""One bootstrapped local AWS for all end-to-end tests of a worker; the function's role is enforced."""
+"""One bootstrapped local AWS for all end-to-end tests of a worker; the function's role is enforced.
+
+What a test calls by `Cloud.cdk` is the real CLI, always. Stacks that the tests make of a `Variant` are deployed by
+CloudFormation's API, which takes a tenth of the CLI's time; with DEPLOY_BY=cli in the environment, as `make test-long`
+has it, by the CLI too.
+"""
 
 import itertools
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +17,11 @@ from local_aws import LocalAws, Settings
 from local_aws.evs_api import EvsControl
 from testing.cdk import LIMIT, Cdk, Done
 from testing.observed import stack_status
+from tests.e2e.direct import Deployer, stack_of
 from tests.e2e.stacks import CONNECTOR, ENVIRONMENT, Variant
 
 _numbers = itertools.count(1)
+BY_CLI = os.environ.get("DEPLOY_BY") == "cli"
 CONTEXT = ("-c", f"environmentId={ENVIRONMENT}", "-c", f"connectorId={CONNECTOR}")
 
 
@@ -30,6 +38,7 @@ class Cloud:
     def __init__(self, aws: LocalAws, directory: Path) -> None:
         self.aws, self.directory = aws, directory
         self.cdk = Cdk(aws, directory, validates=False)
+        self.deployer = Deployer(aws)
         # Tests that wait a lot deploy several stacks at once, and the CDK's process takes one request at a time.
         self._synthesis = threading.Lock()
 
@@ -41,19 +50,33 @@ class Cloud:
         """A name that no other stack of this run has."""
         return f"Stack{next(_numbers)}"
 
-    def deploy(self, variant: Variant, *options: str) -> Done:
-        # Without a change set, which takes the CLI seconds; the tests of the app go through one.
-        options = ("--method", "direct", *options)
-        return self.cdk("deploy", *options, app=self.synthesized(variant), limit=max(LIMIT, variant.timeout))
+    def bootstrap(self) -> None:
+        if not BY_CLI:
+            self.deployer.bootstrap()
+            return
+        done = self.cdk("bootstrap", *CONTEXT, "-c", "vmIds=vm-101")
+        assert done.exit_code == 0, done.output
 
-    def deployed(self, variant: Variant, *options: str) -> Done:
-        done = self.deploy(variant, *options)
+    def deploy(self, variant: Variant, *, rollback: bool = True) -> Done:
+        return self.deploy_assembly(self.synthesized(variant), variant.name, variant.timeout, rollback=rollback)
+
+    def deploy_assembly(self, assembly: str, name: str, limit: float = LIMIT, *, rollback: bool = True) -> Done:
+        limit = max(LIMIT, limit)
+        if not BY_CLI:
+            return self.deployer.deploy(assembly, name, limit, rollback=rollback)
+        # Without a change set, which takes the CLI seconds; the tests of the app go through one.
+        options = ("--method", "direct", *(() if rollback else ("--no-rollback",)))
+        artifact_id, _ = stack_of(Path(assembly), name)
+        return self.cdk("deploy", artifact_id, "--exclusively", *options, app=assembly, limit=limit)
+
+    def deployed(self, variant: Variant) -> Done:
+        done = self.deploy(variant)
         assert done.exit_code == 0, done.output
         return done
 
-    def refused(self, variant: Variant, *words: str, options: tuple[str, ...] = ()) -> Done:
+    def refused(self, variant: Variant, *words: str, rollback: bool = True) -> Done:
         """Deploy what must fail with a reason that has these words."""
-        done = self.deploy(variant, *options)
+        done = self.deploy(variant, rollback=rollback)
         assert done.exit_code != 0, done.output
         for word in words:
             assert word in done.words, done.output
@@ -64,7 +87,13 @@ class Cloud:
             return variant.synthesize(self.directory)
 
     def destroy(self, variant: Variant) -> Done:
-        return self.cdk("destroy", app=self.synthesized(variant))
+        return self.destroy_assembly(self.synthesized(variant) if BY_CLI else "", variant.name)
+
+    def destroy_assembly(self, assembly: str, name: str) -> Done:
+        if not BY_CLI:
+            return self.deployer.destroy(name, LIMIT)
+        artifact_id, _ = stack_of(Path(assembly), name)
+        return self.cdk("destroy", artifact_id, "--exclusively", app=assembly)
 
     def destroyed(self, variant: Variant) -> Done:
         done = self.destroy(variant)
@@ -88,8 +117,7 @@ class Cloud:
 def bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     with LocalAws(settings=Settings(create_latency=0.5)) as aws:
         cloud = Cloud(aws, tmp_path_factory.mktemp("cdk"))
-        done = cloud.cdk("bootstrap", *CONTEXT, "-c", "vmIds=vm-101")
-        assert done.exit_code == 0, done.output
+        cloud.bootstrap()
         yield cloud
 
 

@@ -90,18 +90,21 @@ def synthesized(name: str, directory: Path, *vm_ids: str) -> str:
 
 def test_boundary_key_vpc_names_and_concurrency(cloud: Cloud) -> None:
     name = cloud.name()
-    done = cloud.cdk("deploy", "--all", app=synthesized(name, cloud.directory, "vm-101", "vm-102"))
-    assert done.exit_code == 0, done.output
+    assembly = synthesized(name, cloud.directory, "vm-101", "vm-102")
+    for stack in (f"{name}-around", name):
+        done = cloud.deploy_assembly(assembly, stack)
+        assert done.exit_code == 0, done.output
     assert cloud.held() == ["vm-101", "vm-102"]
     function = assert_is_named(cloud, name)
     reserve = cloud.aws.boto3_client("lambda").put_function_concurrency
     reserve(FunctionName=function, ReservedConcurrentExecutions=1)
     assembly = synthesized(name, cloud.directory, "vm-102", "vm-103")
-    done = cloud.cdk("deploy", name, "--exclusively", app=assembly)
+    done = cloud.deploy_assembly(assembly, name)
     assert done.exit_code == 0, done.output
     assert cloud.held() == ["vm-102", "vm-103"]
-    done = cloud.cdk("destroy", "--all", app=assembly)
-    assert done.exit_code == 0, done.output
+    for stack in (name, f"{name}-around"):
+        done = cloud.destroy_assembly(assembly, stack)
+        assert done.exit_code == 0, done.output
     assert stack_status(cloud.aws, name) == "GONE"
     assert cloud.evs.rows() == []
 

@@ -1,10 +1,14 @@
 """The app as a user deploys it: the real CLI and app.py, through a whole life."""
 
+import json
+from pathlib import Path
+
 from app_context import default_stack_name
-from testing.cdk import Cdk, Done
+from testing.cdk import PROJECT, Cdk, Done
 from testing.observed import changing_calls, failures, stack_status
 from tests.e2e.conftest import CONTEXT, Cloud
-from tests.e2e.stacks import ENVIRONMENT
+from tests.e2e.stacks import CONNECTOR, ENVIRONMENT
+from tests.support.app import run_app
 
 NAME = default_stack_name(ENVIRONMENT)
 
@@ -17,12 +21,12 @@ def test_deploy_update_failing_update_destroy(cloud: Cloud) -> None:
     done = cdk(cloud, "diff", "vm-101", "vm-102")
     assert done.exit_code == 0, done.output
     assert "vm-101, vm-102" in done.output.partition("Outputs")[2]
-
-    done = cdk(cloud, "deploy", "vm-101", "vm-102")
-    assert done.exit_code == 0, done.output
-    assert cloud.held() == ["vm-101", "vm-102"]
     assert "2 VMs are declared for env-abcde12345 at cnctr-abcde12345: vm-101, vm-102; stack " in done.words
     assert "region us-east-1" in done.words
+
+    done = cloud.cdk("deploy", app=done.assembly)
+    assert done.exit_code == 0, done.output
+    assert cloud.held() == ["vm-101", "vm-102"]
     assert "DeclaredVms = 2" in done.words
     assert "assumed-role/" in cloud.evs.calls("CreateEntitlement")[0]["principal"]
 
@@ -51,17 +55,25 @@ def test_deploy_update_failing_update_destroy(cloud: Cloud) -> None:
     assert done.seconds < 110
 
 
-def test_a_second_environment_is_a_second_stack_and_takes_nothing_away(cloud: Cloud) -> None:
-    other = ("-c", "environmentId=env-zyxwv98765", "-c", "connectorId=cnctr-zyxwv98765", "-c", "timeoutMinutes=2")
-    first = cdk(cloud, "deploy", "vm-101")
-    assert first.exit_code == 0, first.output
-    second = cloud.cdk("deploy", *other, "-c", "vmIds=vm-401")
-    assert second.exit_code == 0, second.output
+def test_a_second_environment_is_a_second_stack_and_takes_nothing_away(cloud: Cloud, tmp_path: Path) -> None:
+    assemblies = {}
+    for environment, connector, vm_id in (
+        (ENVIRONMENT, CONNECTOR, "vm-101"), ("env-zyxwv98765", "cnctr-zyxwv98765", "vm-401"),
+    ):  # fmt: skip
+        folder = tmp_path / environment
+        folder.mkdir()
+        given = {"environmentId": environment, "connectorId": connector, "vmIds": vm_id, "timeoutMinutes": "2"}
+        done = run_app(folder, {**json.loads((PROJECT / "cdk.json").read_text())["context"], **given})
+        assert done.returncode == 0, done.stderr
+        assemblies[default_stack_name(environment)] = str(folder / "cdk.out")
+    for name, assembly in assemblies.items():
+        deployed = cloud.deploy_assembly(assembly, name)
+        assert deployed.exit_code == 0, deployed.output
     assert cloud.held() == ["vm-101"]
     assert cloud.evs.held("env-zyxwv98765", "cnctr-zyxwv98765") == ["vm-401"]
-    for deployed in (first, second):
-        done = cloud.cdk("destroy", app=deployed.assembly)
-        assert done.exit_code == 0, done.output
+    for name, assembly in assemblies.items():
+        destroyed = cloud.destroy_assembly(assembly, name)
+        assert destroyed.exit_code == 0, destroyed.output
     assert cloud.evs.rows() == []
 
 

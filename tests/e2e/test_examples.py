@@ -162,7 +162,7 @@ def test_the_simplest_app_in_python(cloud: Cloud) -> None:
     done = cloud.cdk("deploy", app=app)
     assert done.exit_code == 0, done.output
     assert cloud.held() == ["vm-101", "vm-102"]
-    done = cloud.cdk("destroy", app=done.assembly)
+    done = cloud.destroy_assembly(done.assembly, stack_of(done.assembly))
     assert done.exit_code == 0, done.output
     assert cloud.evs.rows() == []
 
@@ -178,14 +178,21 @@ def test_an_app_in_typescript(stacks: Stacks) -> None:
     done = cloud.cdk("deploy", "-c", "vmIds=vm-104", "-c", "retain=true", app=app)
     assert done.exit_code == 0, done.output
     assert cloud.held() == ["vm-104"]
-    done = cloud.cdk("destroy", app=done.assembly)
+    done = cloud.destroy_assembly(done.assembly, stack_of(done.assembly))
     assert done.exit_code == 0, done.output
     assert cloud.held() == ["vm-104"]
 
 
+@pytest.mark.long
 def test_the_types_of_the_app_in_typescript() -> None:
     done = subprocess.run(["npm", "run", "check"], cwd=typescript(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def stack_of(assembly: str) -> str:
+    """Return the name of an assembly's one stack."""
+    (template,) = Path(assembly).glob("*.template.json")
+    return template.name.partition(".")[0]
 
 
 def terraforms_parameters() -> dict[str, str]:

@@ -54,7 +54,7 @@ def test_an_update_whose_neighbour_fails_rolls_back_without_touching_the_old_set
 
 def test_a_create_that_fails_with_rollback_off_then_a_deletion_of_the_stack(cloud: Cloud) -> None:
     failing = Variant(cloud.name(), ["vm-101", "vm-201"])
-    cloud.refused(failing, "vm-201", options=("--no-rollback",))
+    cloud.refused(failing, "vm-201", rollback=False)
     assert cloud.status(failing) == "CREATE_FAILED"
     assert cloud.held() == []
     cloud.destroyed(failing)
@@ -67,7 +67,7 @@ def test_an_update_that_fails_with_rollback_off_then_a_deletion_of_the_stack(clo
     cloud.deployed(Variant(name, ["vm-101", "vm-102"]))
     # The new set is made, then a neighbour fails: both sets exist until the stack goes.
     failing = Variant(name, ["vm-101", "vm-103"], neighbour=f"/taken/{name}")
-    cloud.refused(failing, "Neighbour", options=("--no-rollback",))
+    cloud.refused(failing, "Neighbour", rollback=False)
     assert cloud.status(failing) == "UPDATE_FAILED"
     assert cloud.held() == ["vm-101", "vm-102", "vm-103"]
     cloud.destroyed(failing)

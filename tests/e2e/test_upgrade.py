@@ -1,4 +1,4 @@
-"""A stack that a stored version has deployed is upgraded to this version, and goes back, by the real CDK CLI.
+"""A stack that a stored version has deployed is upgraded to this version, and goes back.
 
 The stored version's template is deployed with the code of its commit. Where git does not have that commit, the working
 tree's code stands in for it, as the name of each test says: the template is then still the stored one.
@@ -52,7 +52,7 @@ class Account:
         if change is not None:
             change(template)
         folder = assembly.write(self._shell, self.stack, template, code, which)
-        return self.cloud.cdk("deploy", self.stack, "--method", "direct", app=folder)
+        return self.cloud.deploy_assembly(folder, self.stack)
 
     def deployed(self, which: str, vm_ids: list[str] | None = None) -> list[str]:
         """Deploy a version, and return the calls that were to change an entitlement."""
@@ -61,7 +61,7 @@ class Account:
         return self.calls(done)
 
     def destroyed(self) -> None:
-        done = self.cloud.cdk("destroy", self.stack, app=str(self._shell))
+        done = self.cloud.destroy_assembly(str(self._shell), self.stack)
         assert done.exit_code == 0, done.output
 
     def calls(self, done: Done) -> list[str]:
@@ -118,7 +118,7 @@ def account(request: pytest.FixtureRequest, cloud: Cloud, shell: Path) -> Iterat
     yield make
     for one in made:
         if stack_status(cloud.aws, one.stack) != "GONE":
-            cloud.cdk("destroy", one.stack, app=str(shell))
+            cloud.destroy_assembly(str(shell), one.stack)
 
 
 def test_an_upgrade_and_a_downgrade_touch_nothing_and_each_version_goes_on(

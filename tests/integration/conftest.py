@@ -6,12 +6,15 @@ The simulation shows in virtual time what most of these tests show in real proce
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from local_aws import EvsApi, EvsControl, Settings, World
 from local_aws.inventory import healthy_inventory
 from tests.support.cloudformation import Stack
 from tests.support.database import Database
+from tests.support.evs_api import Clock, client_of
 
 HERE = Path(__file__).parent
 #: Files of which every test is long, and long tests of the others.
@@ -67,3 +70,30 @@ def database(stack: Stack) -> Iterator[Database]:
     stack.env["AWS_ENDPOINT_URL_DYNAMODB"] = database.url
     yield database
     database.close()
+
+
+# --- the local EVS API by itself -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def api(clock: Clock) -> Iterator[EvsApi]:
+    """An EVS API in which time passes as the test says."""
+    with EvsApi(world=World(settings=Settings(create_latency=10), clock=clock)) as api:
+        # A clock of the test's own is not the one that requests are signed by.
+        api.world.change_settings(check_clock_skew=False)
+        yield api
+
+
+@pytest.fixture
+def evs(api: EvsApi) -> Any:
+    return client_of(api)
+
+
+@pytest.fixture
+def control(api: EvsApi) -> EvsControl:
+    return EvsControl(api.url)

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, Phase, note, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from testing.receiver import Receiver
 from tests.support.cloudformation import CONNECTOR, OTHER_CONNECTOR, Delivery, Stack
 from tests.support.function import Lambda
 from tests.support.ledger import read
-from tests.support.receiver import Receiver
 
 HISTORIES = int(os.environ.get("HISTORIES", "12"))
 SEED = int(os.environ.get("SEED", "20261123"))

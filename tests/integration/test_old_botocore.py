@@ -11,9 +11,9 @@ import pytest
 from filelock import FileLock
 
 from local_aws.launcher import LocalAws
+from testing.receiver import Receiver
 from tests.support.cloudformation import Stack
 from tests.support.function import Lambda
-from tests.support.receiver import Receiver
 
 PINS = Path(__file__).with_name("old-botocore.txt")
 STATE = Path(__file__).resolve().parents[2] / ".local"

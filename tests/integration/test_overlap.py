@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from testing.receiver import Receiver
 from tests.support.cloudformation import Stack
 from tests.support.function import Lambda
-from tests.support.receiver import Receiver
 
 #: AWS calls of an undisturbed Create or Update of new VMs: read, begin, list, claim, create, live; 0 is the answer. A
 #: Delete has announce, delete and done instead of the last three. After one call is before the next, but for the first,

@@ -38,6 +38,8 @@ class Evs:
         self.bad: dict[str, str] = {}
         self.stuck: set[str] = set()
         self.rows: dict[Where, list[Row]] = {}
+        #: Those that are not over, of each VM: where thousands are entitled, nothing looks through all of them.
+        self._of_vm: dict[tuple[Where, str], list[Row]] = {}
         self.history: list[Row] = []
         self.on_deletion: Callable[[Row, str], None] = lambda row, by: None
         self.in_air: dict[str, float] = {}
@@ -56,7 +58,7 @@ class Evs:
 
     def held(self, where: Where, vm_id: str) -> Row | None:
         """Return the row by which a VM is held."""
-        return next((row for row in self.rows.get(where, ()) if row.vm_id == vm_id and row.is_held), None)
+        return next((row for row in self._of_vm.get((where, vm_id), ()) if row.is_held), None)
 
     def all_held(self, where: Where | None = None) -> list[Row]:
         """Return every row that holds a VM."""
@@ -127,8 +129,7 @@ class Evs:
 
     def _begin(self, where: Where, vm_id: str, maker: str) -> Row:
         weather, now = self.weather, self._clock.now
-        rows = self.rows.setdefault(where, [])
-        former = [row for row in rows if row.vm_id == vm_id and not row.is_over]
+        former = [row for row in self._of_vm.get((where, vm_id), ()) if not row.is_over]
         started = now
         for row in former:
             if weather.former_rows == "kept":
@@ -140,7 +141,8 @@ class Evs:
         row = Row(self._numbers, where, vm_id, maker, now, Look("CREATING", started, now))
         lag = self._lag(weather.lag_created)
         row.views.append((now + lag, row.look))
-        rows.append(row)
+        self.rows.setdefault(where, []).append(row)
+        self._of_vm[where, vm_id] = [one for one in [*former, row] if not one.is_over]
         self.history.append(row)
         kind = self.bad.get(vm_id)
         if kind == "failed":
@@ -207,6 +209,12 @@ class Evs:
 
     def _lag(self, most: float) -> float:
         return self._random.choice([0.0, 1.0, self._random.random()]) * most if most else 0.0
+
+    def remove_place(self, where: Where) -> None:
+        """Let a connector go, with every entitlement of it."""
+        self.places.discard(where)
+        self.rows.pop(where, None)
+        self._of_vm = {key: rows for key, rows in self._of_vm.items() if key[0] != where}
 
     # --- by hand, and by itself -----------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 Owns page tokens. A token stands for a row (`key`), for a number of rows (`offset`), or for the list as it was.
 """
 
+from itertools import islice
 from typing import Any
 
 from .clock import Clock
@@ -35,10 +36,7 @@ class Listing:
             elif kind == "offset":
                 rows, start = self._rows(where), int(value)
             else:
-                rows = self._rows(where)
-                after = int(value)
-                past = [index for index, (number, _) in enumerate(rows) if self._is_past(number, after)]
-                start = past[0] if past else len(rows)
+                rows = self._rows(where, int(value), size + 1)
         else:
             rows = self._rows(where)
         answer: dict[str, Any] = {"entitlements": [row for _, row in rows[start : start + size]]}
@@ -69,9 +67,17 @@ class Listing:
         self._snapshots.append(rows)
         return f"{len(self._snapshots) - 1}+{start + size}"
 
-    def _rows(self, where: Where) -> list[tuple[int, dict[str, Any]]]:
+    def _rows(
+        self, where: Where, after: int | None = None, most: int | None = None
+    ) -> list[tuple[int, dict[str, Any]]]:
+        """Return what is shown now: of all rows, or of those past a number the first ones."""
         now = self._clock.now
         kept = [row for row in self._evs.rows.get(where, ()) if not row.is_history(now)]
         self._evs.rows[where] = kept
-        shown = [(row.number, row.answer(look)) for row in kept if (look := row.seen(now)) is not None]
-        return shown[::-1] if self._evs.weather.newest_first else shown
+        ordered = reversed(kept) if self._evs.weather.newest_first else iter(kept)
+        shown = (
+            (row.number, row.answer(look))
+            for row in ordered
+            if (after is None or self._is_past(row.number, after)) and (look := row.seen(now)) is not None
+        )
+        return list(islice(shown, most))

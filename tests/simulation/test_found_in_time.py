@@ -173,12 +173,7 @@ def test_an_environment_that_goes_while_it_is_being_emptied(make_world: Make) ->
     stack = world.new_stack()
     stack.declare(vms(1, 3))
     world.evs.stuck |= set(vms(1, 3))
-
-    def gone() -> None:
-        world.evs.places.discard(HERE)
-        world.evs.rows.pop(HERE, None)
-
-    world.after(100.0, gone)
+    world.after(100.0, world.evs.remove_place, HERE)
     stack.delete()
     assert stack.status == "DELETE_COMPLETE"
 

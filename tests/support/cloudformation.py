@@ -19,9 +19,9 @@ from werkzeug.serving import make_server
 
 from local_aws.evs_api import EvsControl
 from testing.events import request_event, token_of
+from testing.receiver import Received, Receiver
 from tests.support.describe import describe, error
 from tests.support.function import At, Invocation, Lambda
-from tests.support.receiver import Received, Receiver
 
 ENVIRONMENT, CONNECTOR = "env-abcde12345", "cnctr-abcde12345"
 OTHER_CONNECTOR = "cnctr-fghij67890"

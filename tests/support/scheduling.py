@@ -7,8 +7,8 @@ from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
-#: All their tests look at what one fixture has done, which takes long.
-TOGETHER = ("tests/e2e/test_role.py", "tests/upgrade/test_contract.py")
+#: Their tests look at what one fixture has done, which takes long, or use the function that one has deployed.
+TOGETHER = ("tests/e2e/test_role.py", "tests/e2e/test_examples.py", "tests/upgrade/test_contract.py")
 
 
 class Scheduling(LoadScopeScheduling):

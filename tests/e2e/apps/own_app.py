@@ -9,9 +9,8 @@ from evs_entitlements import WindowsServerEntitlements
 ENVIRONMENT, CONNECTOR = "env-abcde12345", "cnctr-abcde12345"
 
 
-def main() -> None:
-    """Synthesize one stack."""
-    app = App()
+def build(app: App) -> None:
+    """Put one stack into an app."""
     case = app.node.try_get_context("case")
     name = app.node.try_get_context("name")
     stack = Stack(app, "Own", stack_name=name, env=Environment(account="000000000000", region="us-east-1"))
@@ -35,8 +34,9 @@ def main() -> None:
         stack.node.try_remove_child("Around")
     if case == "retain":
         RemovalPolicies.of(around).retain()
-    app.synth()
 
 
 if __name__ == "__main__":
-    main()
+    own_app = App()
+    build(own_app)
+    own_app.synth()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import runpy
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,9 @@ import pytest
 
 import app_context
 from evs_entitlements import EntitlementLock
+from tests.support.app import APP, Done, run_app
 
 PROJECT = Path(__file__).resolve().parents[3]
-# What the app imports from its own folder, which is on the path where it is run.
-APP = runpy.run_path(str(PROJECT / "app.py"), run_name="app")
 GOOD: dict[str, object] = {
     "environmentId": "env-abcde12345",
     "connectorId": "cnctr-abcde12345",
@@ -48,6 +48,15 @@ def run(folder: Path, context: dict[str, object], **environment: str) -> subproc
     )
 
 
+Here = Callable[[dict[str, object]], Done]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Here:
+    """Run the app in this process; the tests of `run` show that it starts."""
+    return partial(run_app, tmp_path)
+
+
 def test_values_of_the_command_line() -> None:
     settings = read(adoptExisting="true", retain="True", timeoutMinutes="15", stackName="Licences")
     assert given(settings) == ["vm-101", "vm-102"]
@@ -66,9 +75,9 @@ def test_a_monitor_and_its_topic() -> None:
         read(monitor="true", alarmTopicArn="on-call")
 
 
-def test_the_monitor_is_in_the_template(tmp_path: Path) -> None:
+def test_the_monitor_is_in_the_template(tmp_path: Path, here: Here) -> None:
     topic = "arn:aws:sns:eu-central-1:111122223333:on-call"
-    done = run(tmp_path, {**GOOD, "monitor": "true", "alarmTopicArn": topic})
+    done = here({**GOOD, "monitor": "true", "alarmTopicArn": topic})
     assert done.returncode == 0, done.stderr
     (template,) = (tmp_path / "cdk.out").glob("*.template.json")
     resources = json.loads(template.read_text())["Resources"].values()
@@ -219,10 +228,10 @@ def test_an_old_cdk_library_is_named(tmp_path: Path) -> None:
     assert result.returncode == 1
 
 
-def test_wrong_ids_of_a_file_are_told_by_its_name(tmp_path: Path) -> None:
+def test_wrong_ids_of_a_file_are_told_by_its_name(tmp_path: Path, here: Here) -> None:
     (tmp_path / "vms.txt").write_text("vm-1\nweb01\n")
     context = {**GOOD, "vmIds": None, "vmIdsFile": "vms.txt"}
-    assert run(tmp_path, context).stderr == (
+    assert here(context).stderr == (
         "error: vmIdsFile: got 'web01' in line 2 of vms.txt (1 of 2 are wrong), expected VM ids such as vm-101, "
         "vm- and digits; 'web01' looks like the name of a VM: write its managed object id, such as 'vm-101', which "
         "the vSphere client shows in the address bar\n"
@@ -308,10 +317,10 @@ LOCK = {
 }
 
 
-def test_a_lock_says_environment_connector_and_vms(tmp_path: Path) -> None:
+def test_a_lock_says_environment_connector_and_vms(tmp_path: Path, here: Here) -> None:
     lock = tmp_path / "entitlements.lock.json"
     lock.write_text(json.dumps(LOCK))
-    result = run(tmp_path, {"lockFile": str(lock)})
+    result = here({"lockFile": str(lock)})
     assert "2 VMs are declared for env-abcde12345 at cnctr-abcde12345: vm-103, vm-104" in result.stderr
 
 
@@ -331,10 +340,10 @@ def test_a_lock_beside_what_contradicts_it_is_one_line(tmp_path: Path, more: dic
     assert "\n" not in str(raised.value)
 
 
-def test_a_vm_of_a_lock_that_the_construct_cannot_take_is_named(tmp_path: Path) -> None:
+def test_a_vm_of_a_lock_that_the_construct_cannot_take_is_named(tmp_path: Path, here: Here) -> None:
     lock = tmp_path / "entitlements.lock.json"
     lock.write_text(json.dumps({**LOCK, "vms": [{"id": "i-0abc", "name": "sql01"}]}))
-    result = run(tmp_path, {"lockFile": str(lock)})
+    result = here({"lockFile": str(lock)})
     assert result.returncode == 1
     assert "sql01" in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -350,8 +359,8 @@ def test_stack_names_no_account_or_region(tmp_path: Path) -> None:
 # --- the function alone -------------------------------------------------------------------------------------------
 
 
-def test_the_function_alone(tmp_path: Path) -> None:
-    done = run(tmp_path, {"providerOnly": "true", "environmentIds": "env-abcde12345, env-zyxwv98765"})
+def test_the_function_alone(tmp_path: Path, here: Here) -> None:
+    done = here({"providerOnly": "true", "environmentIds": "env-abcde12345, env-zyxwv98765"})
     assert done.returncode == 0, done.stderr
     template = json.loads((tmp_path / "cdk.out" / "EvsEntitlementProvider.template.json").read_text())
     types = [resource["Type"] for resource in template["Resources"].values()]
@@ -362,8 +371,8 @@ def test_the_function_alone(tmp_path: Path) -> None:
     assert manifest["artifacts"]["EvsEntitlementProvider"]["properties"]["terminationProtection"] is True
 
 
-def test_the_processor_of_either_form(tmp_path: Path) -> None:
-    done = run(tmp_path, {**GOOD, "architecture": "x86_64"})
+def test_the_processor_of_either_form(tmp_path: Path, here: Here) -> None:
+    done = here({**GOOD, "architecture": "x86_64"})
     assert done.returncode == 0, done.stderr
     template = json.loads((tmp_path / "cdk.out" / "EvsWindowsServerEntitlements.template.json").read_text())
     (function,) = (one for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function")
@@ -395,10 +404,8 @@ def test_the_processor_of_either_form(tmp_path: Path) -> None:
         ({**GOOD, "providerOnly": "false", "stackNames": "a"}, "stackNames: got a value without providerOnly=true"),
     ],
 )
-def test_a_wrong_value_for_the_function_alone_is_one_line(
-    tmp_path: Path, context: dict[str, object], message: str
-) -> None:
-    done = run(tmp_path, {"providerOnly": "true", **context})
+def test_a_wrong_value_for_the_function_alone_is_one_line(here: Here, context: dict[str, object], message: str) -> None:
+    done = here({"providerOnly": "true", **context})
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {message}"), done.stderr
     assert done.stderr.count("\n") == 1

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 from aws_cdk import CfnParameter, Duration, RemovalPolicy
 from aws_cdk.assertions import Annotations, Match
@@ -139,13 +139,20 @@ def test_any_collection_will_do(synth: Synth, vm_ids: Any) -> None:
 
 class TestScale:
     def test_ten_thousand_vms_fit_and_cost_no_more_to_synthesize(self, new_synth: Callable[..., Synth]) -> None:
+        process = psutil.Process()
+
+        def spent() -> float:
+            """Seconds of a core, of this process and of the CDK's: what else the machine does must not decide."""
+            times = [one.cpu_times() for one in [process, *process.children(recursive=True)]]
+            return float(sum(each.user + each.system for each in times))
+
         def seconds(count: int) -> float:
             synth = new_synth()
-            start = time.perf_counter()
+            start = spent()
             synth.declare(synth.stack, "Windows", *(f"vm-{number}" for number in range(100_000, 100_000 + count)))
             (resource,) = synth.entitlements().values()
             assert len(resource["Properties"]["VmIds"]) == count
-            return time.perf_counter() - start
+            return spent() - start
 
         seconds(1)
         # The cost that matters is that of a whole run of the app, most of which is loading the CDK (2 s and

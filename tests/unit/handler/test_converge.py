@@ -1,0 +1,67 @@
+"""A Delete's answer, where something is left at another connector: who sees to it decides."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from lambda_handler.aws.calls import Refused
+from lambda_handler.cloudformation.answer import Answer
+from lambda_handler.cloudformation.properties import Properties
+from lambda_handler.evs.rows import Rows
+from lambda_handler.ledger.records import Operation, RequestRecord
+from lambda_handler.ledger.state import State, key_of
+from lambda_handler.steps.converge import Convergence
+from lambda_handler.values import VmIds
+from tests.support.room import HERE, START, THERE, Room, ids, row
+
+DELETED = "id"
+
+
+def refused(operation: Operation, vm_ids: VmIds) -> Rows:
+    raise Refused("evs:DeleteEntitlement", "ValidationException", "not now")
+
+
+def left_elsewhere(*others: RequestRecord) -> Room:
+    """A Delete at one connector; at another one EVS refuses to delete what is ours there."""
+    room = Room("Delete")
+    key = key_of("Delete", "A", DELETED)
+    record = RequestRecord("Delete", "r", "A", DELETED, None, 1, START + 3570.0, arrived=START, invocation="me")
+    room.keep(State(requests={key: record, **{one.logical_id: one for one in others}}))
+    room.fence._key = key
+    room.own(ids(2), THERE)
+    room.context.request = cast(Any, SimpleNamespace(
+        type="Delete", request_id="r", logical_id="A", physical_id=DELETED, issued=None, place="", properties={},
+        old_properties={}, issued_at=lambda _: START,
+    ))  # fmt: skip
+    room.listed = lambda _: [row(2)]
+    room.answers = refused
+    return room
+
+
+def answered(room: Room) -> Answer:
+    return Convergence(room.context, Properties(HERE, ids(1)), "stream").answer()
+
+
+def another(answer_by: float, answer: dict[str, object] | None = None) -> RequestRecord:
+    return RequestRecord("Update", "s", "B", "other", None, 2, answer_by, arrived=START, answer=answer)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [(), (another(START + 3000.0, {"status": "SUCCESS"}),), (another(START - 1.0),)],
+    ids=["no other request", "one that was answered", "one whose time is up"],
+)
+def test_what_nobody_else_sees_to_fails_the_delete_and_is_named(others: tuple[RequestRecord, ...]) -> None:
+    room = left_elsewhere(*others)
+    answer = answered(room)
+    assert answer.status == "FAILED"
+    assert "1 VM still entitled" in answer.reason
+    assert "vm-2" in answer.reason
+    assert room.table.stored.owned(THERE) == ids(2)
+
+
+def test_what_a_request_under_way_sees_to_does_not_fail_the_delete() -> None:
+    room = left_elsewhere(another(START + 3000.0))
+    assert answered(room).status == "SUCCESS"
+    assert room.table.stored.owned(THERE) == ids(2)
