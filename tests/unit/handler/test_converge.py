@@ -1,4 +1,4 @@
-"""A Delete's answer, where something is left at another connector: who sees to it decides."""
+"""A Delete's answer, where something is left at another connector: who sees to it decides. And giving up."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -65,3 +65,18 @@ def test_what_a_request_under_way_sees_to_does_not_fail_the_delete() -> None:
     room = left_elsewhere(another(START + 3000.0))
     assert answered(room).status == "SUCCESS"
     assert room.table.stored.owned(THERE) == ids(2)
+
+
+@pytest.mark.parametrize("is_admitted", [False, True])
+def test_giving_up_is_answered_where_the_ledger_never_heard_of_the_request(is_admitted: bool) -> None:
+    """What it says of the newest request is of no meaning then: this one never took the fence."""
+    room = left_elsewhere()
+    room.keep(State())
+    room.fence.is_admitted = is_admitted
+    answer = Convergence(room.context, Properties(HERE, ids(1)), "stream").give_up("no fresh invocation")
+    if is_admitted:
+        assert answer is None
+    else:
+        assert answer is not None
+        assert (answer.status, answer.physical_id) == ("FAILED", DELETED)
+        assert "no fresh invocation" in answer.reason

@@ -127,3 +127,19 @@ def test_one_not_found_is_not_believed_and_one_that_stays_is(stays: bool) -> Non
     with pytest.raises(NotFound):
         listing.look(HERE, START + 100)
     assert room.at - START >= room.pace.not_found_for
+
+
+def test_a_not_found_is_not_believed_because_the_time_is_up() -> None:
+    """Whoever looks takes it for an environment without entitlements."""
+    room = Room()
+
+    def page(*_: Any) -> Any:
+        raise NotFound(ACTION, "ResourceNotFoundException", "not found")
+
+    listing = Listing(cast(Any, SimpleNamespace(page=page)), room.retries, room.clock, room.pace)
+    with pytest.raises(Failure, match="no time to ask again"):
+        listing.look(HERE, START)
+    room.at = START
+    listing = Listing(cast(Any, SimpleNamespace(page=page)), room.retries, room.clock, room.pace)
+    with pytest.raises(Failure, match="no time to ask again"):
+        listing.look(HERE, START + 3.0)

@@ -45,6 +45,18 @@ def test_what_is_ours_goes_and_nothing_else() -> None:
     assert room.state.holding(HERE) == Holding(owned=ids(2))
 
 
+@pytest.mark.parametrize(("began", "is_ours"), [(-100.0, False), (-400.0, True)], ids=["since", "before"])
+def test_what_began_after_a_deletion_whose_answer_was_lost_is_somebody_elses(began: float, is_ours: bool) -> None:
+    """The deletion took effect, and somebody has entitled the VM before the next request came."""
+    room = Room()
+    room.own(ids(1))
+    room.called("DeleteEntitlement", ids(1), 300.0, lands=-248.0, until=-183.0)
+    Evs(room, row(1, started=START + began))
+    assert remove(room) == []
+    assert room.deleted() == ([ids(1)] if is_ours else [])
+    assert room.state.holding(HERE) == Holding()
+
+
 def test_a_vm_is_deleted_once_while_the_list_still_shows_it() -> None:
     """A second call could hit whoever entitles the VM next."""
     room = Room()
