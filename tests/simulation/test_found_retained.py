@@ -104,3 +104,28 @@ def test_a_stack_goes_with_a_retained_set_and_a_former_one(
     world.run_for(100)
     stack.delete()
     assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", {"vm-2"})
+
+
+def test_what_two_resources_take_over_in_one_operation_stays_retained_when_that_is_rolled_back(
+    world: Scene, stack: SceneStack
+) -> None:
+    """The first one does not yet know that it was retained: its logical id is about to be created again."""
+    stack.deploy({"Database": properties(["vm-1"], retains=True)}, retain={"Database": "attribute"})
+    stack.deploy({"Web": properties(["vm-8"])})
+    web = stack.model.resources["Web"].physical_id
+    world.evs.bad["vm-109"] = "refused"
+    stack.model.reach("UPDATE_IN_PROGRESS")
+    stack.names("", "Database", "CREATE_IN_PROGRESS")
+    changed = stack.ask("Update", ["vm-1"], web, logical_id="Web", old=properties(["vm-8"]))["PhysicalResourceId"]
+    failed = stack.ask("Create", ["vm-109"], logical_id="Database")
+    assert failed["Status"] == "FAILED"
+    created = stack.ask("Create", ["vm-1"], logical_id="Windows")["PhysicalResourceId"]
+    stack.model.reach("UPDATE_ROLLBACK_IN_PROGRESS")
+    stack.names(web, "Web", "UPDATE_COMPLETE")
+    for logical_id, physical_id, vm_ids in [
+        ("Web", changed, ["vm-1"]),
+        ("Database", failed["PhysicalResourceId"], ["vm-109"]),
+        ("Windows", created, ["vm-1"]),
+    ]:
+        assert stack.ask("Delete", vm_ids, physical_id, logical_id=logical_id)["Status"] == "SUCCESS"
+    assert world.entitled() == {"vm-1", "vm-8"}
