@@ -16,6 +16,7 @@ from ..log import logger
 from ..pace import Pace
 from ..values import NO_VMS, Connector, VmIds
 from . import calls
+from .learnt import Learnt
 from .records import Call, Operation, RequestRecord
 from .state import State
 from .table import Change, LedgerTable
@@ -46,9 +47,8 @@ class Fence:
         self._request_id = request_id
         self._answer_by = answer_by
         self._numbers = itertools.count(1)
-        self._learnt: list[Change] = []
+        self._learnt = Learnt()
         self._view: State | None = None
-        self._has_voided = False
         self.invocation = uuid4().hex[:12]
         self.is_failing = False
         self.is_admitted = False
@@ -58,7 +58,7 @@ class Fence:
     def state(self) -> State:
         """The ledger as last read or written, with what this invocation has learnt since."""
         if self._view is None:
-            self._view = self._with_learnt(self._table.state)
+            self._view = self._learnt.on(self._table.state)
         return self._view
 
     @property
@@ -94,14 +94,13 @@ class Fence:
 
         def fenced(state: State) -> State:
             self._check(state)
-            state = self._with_learnt(state)
+            state = self._learnt.on(state)
             return calls.pruned(change(state) if change else state, self._clock.now())
 
         self._view = None
         # The answer must still be sent after the last write, so that may take until then.
         self._table.change(fenced, self._until(self._answer_by))
         self._learnt.clear()
-        self._has_voided = False
 
     def tell_void(self) -> None:
         """Write what was learnt, where a call turned out to have no effect: others may wait for its outcome.
@@ -109,7 +108,7 @@ class Fence:
         Raises:
             Overtaken, Restart, LedgerFailure: as in `write`.
         """
-        if self._has_voided:
+        if self._learnt.has_void:
             self.write()
 
     def reload(self) -> None:
@@ -161,7 +160,7 @@ class Fence:
         self._clock.close()
 
         def withdrawn(state: State) -> State:
-            state = self._with_learnt(state)
+            state = self._learnt.on(state)
             return change(state) if change else state
 
         try:
@@ -170,7 +169,6 @@ class Fence:
             logger.warning("the ledger was not told what the calls of this invocation have come to: %s", error)
         else:
             self._learnt.clear()
-            self._has_voided = False
 
     # --- calls -----------------------------------------------------------------------------------------------------
 
@@ -227,8 +225,7 @@ class Fence:
     def void(self, call_ids: Iterable[str]) -> None:
         """Note that calls never left, or were refused."""
         for call_id in list(call_ids):
-            self._has_voided = True
-            self._learn(partial(calls.void, call_id=call_id))
+            self._learn(partial(calls.void, call_id=call_id), is_void=True)
 
     # --- what the list showed --------------------------------------------------------------------------------------
 
@@ -247,11 +244,6 @@ class Fence:
         if vm_ids:
             self._learn(lambda state: state.disown(connector, vm_ids))
 
-    def _learn(self, fact: Change) -> None:
-        self._learnt.append(fact)
+    def _learn(self, fact: Change, *, is_void: bool = False) -> None:
+        self._learnt.add(fact, is_void=is_void)
         self._view = fact(self.state)
-
-    def _with_learnt(self, state: State) -> State:
-        for fact in self._learnt:
-            state = fact(state)
-        return state
