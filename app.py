@@ -112,10 +112,12 @@ def synthesize() -> None:
 
 
 def _monitor(stack: Stack, entitlements: WindowsServerEntitlements, topic_arn: str | None) -> None:
+    from aws_cdk import CfnOutput
     from aws_cdk import aws_sns as sns
 
     topic = sns.Topic.from_topic_arn(stack, "AlarmTopic", topic_arn) if topic_arn else None
-    entitlements.monitor(topic=topic, dashboard=True)
+    monitor = entitlements.monitor(topic=topic, dashboard=True)
+    CfnOutput(stack, "MonitorFunction", value=monitor.function.function_name, description="The monitor's function")
 
 
 def checked_vm_ids(settings: Settings) -> list[str]:
@@ -150,7 +152,7 @@ def declaration(settings: Settings, vm_ids: list[str], variables: Mapping[str, s
     if region := variables.get("CDK_DEFAULT_REGION"):
         account = variables.get("CDK_DEFAULT_ACCOUNT") or "unknown (no credentials)"
         chosen = any(variables.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
-        source = "" if chosen else " (no AWS_REGION is set: your profile's, or else the CDK's default)"
+        source = "" if chosen else " (no AWS_REGION is set: that of your profile, or the CDK's default)"
         where = f", account {account}, region {region}{source}"
     return (
         f"{len(vm_ids)} {'VM is' if len(vm_ids) == 1 else 'VMs are'} declared for {settings.environment_id} at "

@@ -63,7 +63,7 @@ def refuse_misspelt(context: Mapping[str, object]) -> None:
     """
     for name in sorted(set(context).difference(NAMES)):
         if not _OF_THE_CDK.fullmatch(name) and (meant := _meant(name, context[name])):
-            raise ValueError(f"{name}: got a context value of this name, expected {meant}")
+            raise ValueError(f"{name}: is no context value of this app; did you mean {meant}?")
 
 
 def _meant(name: str, value: object) -> str | None:

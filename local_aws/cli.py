@@ -91,7 +91,10 @@ def instances() -> None:
     """List the running instances."""
     from local_aws import instances as known
 
-    for name, instance in known.running().items():
+    found = known.running()
+    if not found:
+        click.echo("no instance is running: start one by `make local`", err=True)
+    for name, instance in found.items():
         click.echo(f"{name}\tpid {instance['pid']}\t{instance['environment']['AWS_ENDPOINT_URL']}")
 
 

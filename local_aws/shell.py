@@ -48,7 +48,8 @@ def lines(name: str, pid: int, environment: Mapping[str, str]) -> Iterator[str]:
 
 def refusal(reason: str) -> Iterator[str]:
     """Yield lines that make `eval` fail, say why, and leave the shell with no AWS to reach."""
-    message = f"{reason}. This shell now reaches no AWS: start one by `make local`, and eval its environment"
+    what = "choose one by --name" if reason.startswith("several") else "start one by `make local`"
+    message = f"{reason}. This shell now reaches no AWS: {what}, and eval its environment"
     yield from _variables(NO_INSTANCE)
     yield _guarded_cdk(message, "false")
     yield f"echo {shlex.quote(f'Error: {message}')} >&2"

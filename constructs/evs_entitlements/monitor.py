@@ -10,6 +10,7 @@ import jsii
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from constructs import Construct, IConstruct, IValidation
 
@@ -127,6 +128,11 @@ class EntitlementMonitor(MetricMethods):
         provider.on_change = self._changed
         if topic is not None:
             monitor_topic.route(self._parts, topic)
+
+    @property
+    def function(self) -> lambda_.IFunction:
+        """The function that looks."""
+        return cast(lambda_.IFunction, self._parts.function)
 
     @property
     def alarms(self) -> list[cloudwatch.Alarm]:

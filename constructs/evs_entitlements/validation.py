@@ -106,7 +106,7 @@ def parse_vm_ids(value: object) -> VmIds:
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise TypeError(
             f"vm_ids: got {shown(value)} ({type(value).__name__}), expected a list of VM ids such as "
-            "['vm-101', 'vm-102']; of a string that is a token make a list with Fn.split"
+            "['vm-101', 'vm-102']; for a token, use Fn.split"
         )
     literals, tokens, wrong = _sorted(value)
     if wrong:

@@ -39,6 +39,8 @@ def hint(value: object) -> str:
         return "looks like a UUID: write the managed object id that vCenter has for the VM, such as 'vm-101'"
     if value.strip().isdecimal() and value.strip().isascii():
         return f"is a number: write 'vm-{value.strip()}'"
+    if any(is_vm_id(each) for each in ids):
+        return "looks like a line of a table: keep the column of the VM ids only"
     return (
         "looks like the name of a VM: write its managed object id, such as 'vm-101', which the vSphere client "
         "shows in the address bar"

@@ -96,7 +96,7 @@ class Convergence:
             progress, planned = self._declaring.entitle(declared)
             if not progress.missing(planned.required):
                 return self._succeed(declared, progress.adopted, len(planned.added))
-            reason = f"{progress.report(planned.required)}. VMs that were entitled before are untouched"
+            reason = f"{progress.report(planned.required).rstrip('.')}. VMs that were entitled before are untouched"
         except LedgerGone as gone:
             # Nobody will ever know again what this invocation has made: it removes that itself.
             return self.failed(

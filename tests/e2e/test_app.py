@@ -80,7 +80,7 @@ def test_a_second_environment_is_a_second_stack_and_takes_nothing_away(cloud: Cl
 def test_a_value_under_another_name_is_refused(cloud: Cloud) -> None:
     done = cdk(cloud, "deploy", "vm-101", options=("-c", "removalPolicy=RETAIN"))
     assert done.exit_code != 0
-    assert "error: removalPolicy: got a context value of this name, expected retain=true" in done.words
+    assert "error: removalPolicy: is no context value of this app; did you mean retain=true?" in done.words
     assert cloud.evs.calls() == []
 
 

@@ -42,7 +42,8 @@ class Session:
     def __init__(self, profile: str | None = None, region: str | None = None) -> None:
         try:
             core = botocore.session.Session(profile=profile)
-            self._boto3 = boto3.Session(botocore_session=core, region_name=region)
+            # boto3 itself reads AWS_DEFAULT_REGION alone; the AWS CLI and the CDK put AWS_REGION first.
+            self._boto3 = boto3.Session(botocore_session=core, region_name=region or os.environ.get("AWS_REGION"))
             found = self._boto3.region_name
             self._config = _config(core.get_scoped_config())
         except BotoCoreError as error:

@@ -131,7 +131,7 @@ def test_two_environments_are_two_stacks() -> None:
     ],
 )
 def test_a_name_or_a_value_that_is_nearly_one_of_the_apps_is_refused(name: str, value: object, known: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name}: got a context value of this name, expected {known}$"):
+    with pytest.raises(ValueError, match=rf"^{name}: is no context value of this app; did you mean {known}\?$"):
         app_context.refuse_misspelt({**GOOD, name: value})
 
 
@@ -276,7 +276,10 @@ class TestWhatIsDeclared:
 
     def test_that_no_region_is_set(self) -> None:
         line = self.line(CDK_DEFAULT_REGION="us-east-1")
-        assert "account unknown (no credentials), region us-east-1 (no AWS_REGION is set" in line
+        assert (
+            "account unknown (no credentials), region us-east-1 (of your profile, or else the CDK's default, as AWS_REGION is not set)"
+            in line
+        )
 
     def test_many_are_counted_and_not_all_named(self) -> None:
         line = self.line(3000)
