@@ -50,6 +50,23 @@ def test_without_an_instance_eval_fails_and_what_follows_reaches_no_aws(shell: s
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("why", ["no folder", "no set-up"])
+def test_where_the_command_can_not_run_nothing_of_what_follows_does(shell: str, why: str, tmp_path: Path) -> None:
+    # Without site-packages, a Python has none of what this needs.
+    command = "python -S -m local_aws" if why == "no set-up" else f"cd {tmp_path}/gone && python -m local_aws"
+    fake = f"{shlex.quote(sys.executable)} -S -m" if why == "no set-up" else "python -m"
+    line = f'lines="$({command.replace("python -S -m", fake)} environment)" && eval "$lines" && echo went on'
+    done = run(shell, tmp_path, line, "echo status $?")
+    assert "went on" not in done.stdout
+    assert "status 0" not in done.stdout
+    assert "Traceback" not in done.stderr
+    if why == "no set-up":
+        assert "run `make set-up`" in done.stderr
+        # The short form fails as well.
+        assert "went on" not in run(shell, tmp_path, f'eval "$({fake} local_aws environment)" && echo went on').stdout
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_with_an_instance_the_shell_reaches_it_until_it_has_gone(shell: str, tmp_path: Path) -> None:
     # The instance ends with the process that started it, here one of its own.
     code = (

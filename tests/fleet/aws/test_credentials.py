@@ -42,6 +42,16 @@ def test_a_profile_with_keys_and_region(run: Run, here: Path, monkeypatch: pytes
     assert run("environments").status == 0
 
 
+def test_the_region_is_that_of_the_cli_and_the_cdk(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 alone reads AWS_DEFAULT_REGION only."""
+    (here / "credentials").write_text("[default]\naws_access_key_id = test\naws_secret_access_key = test\n")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert run("environments").status == 0
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "somewhere over there")
+    assert run("environments").status == 0
+
+
 def test_an_sso_login_that_is_over(run: Run, here: Path) -> None:
     (here / "config").write_text(SSO)
     ran = run("--profile", "work", "environments")
