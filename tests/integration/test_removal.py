@@ -56,6 +56,7 @@ def test_what_evs_removed_is_deleted_too_and_a_refusal_is_no_error(stack: Stack,
     created = stack.create(["vm-101", "vm-102"])
     stack.evs.by_hand("set_status", ["vm-101"], status)
     if refused:
+        stack.patch["refused_for"] = 5.0
         stack.evs.set(refuse_delete={"vm-101": "not entitled"})
     answer = stack.delete(created["PhysicalResourceId"])
     assert answer["Status"] == "SUCCESS"

@@ -57,6 +57,7 @@ def test_a_lost_answer_and_a_list_that_lags_are_ridden_out(stack: Stack, refusal
 
 def test_a_lost_answer_does_not_excuse_a_vm_that_is_refused(stack: Stack) -> None:
     stack.patch["lost_lands_within"] = 20.0
+    stack.patch["list_lag"] = 5.0
     stack.evs.set(refuse_create={"vm-102": "not this one"})
     stack.evs.fault("close_before", operations=["CreateEntitlement"])
     answer = stack.create(["vm-101", "vm-102"])
