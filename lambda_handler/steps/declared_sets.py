@@ -160,22 +160,20 @@ class DeclaredSets:
         return state.drop([self._request.physical_id])
 
     def _begun_to_declare(self, state: State) -> State:
-        request = self._request
         known = state.sets.get(self.set_id)
         retains = self.declared.removal_policy == "RETAIN"
         if known is not None and known.live:
             # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
             return state.declare(self.set_id, replace(known, sequence=state.sequence, retains=retains))
-        declared = DeclaredSet(
-            request.logical_id,
-            self.connector,
-            self.declared.vm_ids,
-            request.request_id,
-            state.sequence,
-            self._context.began,
-            retains=retains,
-        )
-        return state.declare(self.set_id, declared)
+        return state.declare(self.set_id, self._new(state.sequence))
+
+    def _new(self, sequence: int) -> DeclaredSet:
+        """Return the set as it is before the answer."""
+        request, declared = self._request, self.declared
+        return DeclaredSet(
+            request.logical_id, self.connector, declared.vm_ids, request.request_id, sequence, self._context.began,
+            retains=declared.removal_policy == "RETAIN",
+        )  # fmt: skip
 
     def _found(self, state: State) -> State:
         """Take up the set that CloudFormation names, where the ledger was lost. The id of the set is its proof.
@@ -215,15 +213,16 @@ class DeclaredSets:
     @property
     def is_followed(self) -> bool:
         """Whether the set is live already, and not merely retained."""
-        known = self._context.fence.state.sets[self.set_id]
-        return known.live and not known.kept
+        known = self._context.fence.state.sets.get(self.set_id)
+        return known is not None and known.live and not known.kept
 
     def made_live(self, state: State, adoption: Adoption) -> State:
         """Make the set live, and take over what it declares of retained sets, of whichever logical id.
 
         Where the stack operation is rolled back, those VMs are given back, as adopted ones are: they stay retained.
         """
-        known, vm_ids = state.sets[self.set_id], self.declared.vm_ids
+        # Another resource may have taken over all that was retained of it meanwhile.
+        known, vm_ids = state.sets.get(self.set_id) or self._new(state.sequence), self.declared.vm_ids
         retained = {
             physical_id: other
             for physical_id, other in state.sets.items()
