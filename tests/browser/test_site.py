@@ -3,7 +3,6 @@
 Needs Debian's Chromium, or any that is on PATH. Screenshots of all pages are in .local/site/screenshots afterwards.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.npm import with_packages
 from tools.docs_site.__main__ import install
 
 pytestmark = pytest.mark.long
@@ -42,19 +42,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    """The script of axe-core, installed once for its lock file."""
-    folder = LOCAL / "axe"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        pins = (HERE / "package-lock.json").read_text(encoding="utf-8")
-        if not (folder / "installed").exists() or (folder / "installed").read_text(encoding="utf-8") != pins:
-            for name in ("package.json", "package-lock.json", ".npmrc"):
-                shutil.copy(HERE / name, folder)
-            npm = [str(PROJECT / ".venv" / "bin" / "npm"), "ci", "--no-progress"]
-            done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, timeout=400)
-            assert done.returncode == 0, done.stderr
-            (folder / "installed").write_text(pins, encoding="utf-8")
+    """The script of axe-core."""
+    folder = with_packages(HERE, LOCAL / "axe")
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 

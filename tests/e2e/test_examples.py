@@ -1,10 +1,7 @@
 """The examples as they stand, deployed: the function alone, and what uses it without this package."""
 
-import fcntl
-import hashlib
 import json
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -19,6 +16,7 @@ from testing.observed import changing_calls, failures, stack_status
 from tests.audit.stacks import cfn_lint
 from tests.e2e.conftest import Cloud
 from tests.e2e.stacks import CONNECTOR, ENVIRONMENT
+from tests.support.npm import with_packages
 
 EXAMPLES = PROJECT / "examples"
 TEMPLATE = (EXAMPLES / "cloudformation" / "template.yaml").read_text()
@@ -210,25 +208,5 @@ def terraforms_parameters() -> dict[str, str]:
 
 
 def typescript() -> Path:
-    """The example with its packages, installed once for its lock file; a checkout is left as it is."""
-    source = EXAMPLES / "typescript"
-    digest = hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()[:12]
-    folder = PROJECT / ".local" / "typescript" / digest
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("app.ts", "tsconfig.json", "package.json", "package-lock.json", ".npmrc"):
-        shutil.copy(source / name, folder)
-    with (folder / "lock").open("w") as lock:
-        # Workers of one run share it.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        install(folder)
-    return folder
-
-
-def install(folder: Path) -> None:
-    if not (folder / "installed").exists():
-        done = subprocess.run(
-            [str(PROJECT / ".venv" / "bin" / "npm"), "ci", "--no-progress"], cwd=folder, capture_output=True, text=True,
-            timeout=400,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        (folder / "installed").touch()
+    """The example with its packages; a checkout is left as it is."""
+    return with_packages(EXAMPLES / "typescript", PROJECT / ".local" / "typescript", "app.ts", "tsconfig.json")
