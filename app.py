@@ -38,7 +38,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from app_context import STACK_NAME, Settings, read_settings, refuse_misspelt, with_lock
+from app_context import STACK_NAME, Settings, read_settings, with_lock
+from app_names import refuse_misspelt
 from app_provider import is_provider_only, make_stack, read_provider_settings
 
 if TYPE_CHECKING:

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from app_names import NAMES as NAMES
-from app_names import refuse_misspelt as refuse_misspelt
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import app_context
+import app_names
 from evs_entitlements import EntitlementLock
 from tests.support.app import APP, Done, run_app
 
@@ -132,7 +133,7 @@ def test_two_environments_are_two_stacks() -> None:
 )
 def test_a_name_or_a_value_that_is_nearly_one_of_the_apps_is_refused(name: str, value: object, known: str) -> None:
     with pytest.raises(ValueError, match=rf"^{name}: is no context value of this app; did you mean {known}\?$"):
-        app_context.refuse_misspelt({**GOOD, name: value})
+        app_names.refuse_misspelt({**GOOD, name: value})
 
 
 def test_names_that_are_none_of_the_apps_are_no_matter_of_its() -> None:
@@ -147,7 +148,7 @@ def test_names_that_are_none_of_the_apps_are_no_matter_of_its() -> None:
         "acknowledged-issue-numbers": [1, 2],
         "cli-telemetry": False,
     }
-    app_context.refuse_misspelt({**dict.fromkeys(app_context.NAMES, "x"), **others})
+    app_names.refuse_misspelt({**dict.fromkeys(app_names.NAMES, "x"), **others})
 
 
 def test_file_of_vm_ids(tmp_path: Path) -> None:
