@@ -163,10 +163,11 @@ class FormerSets(DeclaredSets):
             return
         failed = failed_request(request.physical_id)
         if context.fence.record.found is not None:
-            abandoned = self._abandoned_with(live)
+            abandoned = self._abandoned_with(live, self._named())
         elif is_set_id(request.physical_id):
             # An earlier Delete has dropped it. That one may have failed before it came to the others.
-            abandoned = self._abandoned_with(live) if self._named() == request.physical_id else set()
+            named = self._named()
+            abandoned = self._abandoned_with(live, named) if named == request.physical_id else set()
         else:
             abandoned = set(live)
             if failed is not None:
@@ -221,7 +222,7 @@ class FormerSets(DeclaredSets):
             logger.warning("%s", failure)
             return None
 
-    def _abandoned_with(self, live: dict[str, DeclaredSet]) -> set[str]:
+    def _abandoned_with(self, live: dict[str, DeclaredSet], named: str | None) -> set[str]:
         """Return the other live sets that go with the one that is deleted, since their resource goes.
 
         In the clean-up after an Update CloudFormation names the new set: then the resource stays. Where it names the
@@ -230,7 +231,6 @@ class FormerSets(DeclaredSets):
         """
         context, request = self._context, self._request
         stack, now = context.stack, context.clock.now()
-        named = self._named()
         if named in live:
             return set()
         if stack.is_being_deleted():
