@@ -1,14 +1,13 @@
 """Fixtures of the tests that go on from what a stored version has left."""
 
 import os
-from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.simulation.scene import Scene
+from tests.simulation.conftest import make_world as make_world
+from tests.simulation.conftest import world as world
 
 from .stored_code import StoredCode, stored_code
 from .versions import Version, versions
@@ -33,28 +32,3 @@ def code(version: Version) -> StoredCode:
     if not found.is_genuine:
         pytest.skip(f"the code of {version} would be that of {found.source}")
     return found
-
-
-@pytest.fixture
-def make_world() -> Iterator[Callable[..., Scene]]:
-    """Makes a world with the weather that is given; it is judged when the test has passed."""
-    worlds: list[Scene] = []
-
-    def make(**weather: Any) -> Scene:
-        worlds.append(Scene(**weather))
-        return worlds[-1]
-
-    try:
-        yield make
-        for world in worlds:
-            violations = world.judged()
-            assert not violations, "\n".join([world.story.tell(), *violations])
-    finally:
-        for world in worlds[::-1]:
-            world.close()
-
-
-@pytest.fixture
-def world(make_world: Callable[..., Scene]) -> Scene:
-    """A world on a calm day."""
-    return make_world()
