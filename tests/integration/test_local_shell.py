@@ -53,9 +53,9 @@ def test_without_an_instance_eval_fails_and_what_follows_reaches_no_aws(shell: s
 @pytest.mark.parametrize("why", ["no folder", "no set-up"])
 def test_where_the_command_can_not_run_nothing_of_what_follows_does(shell: str, why: str, tmp_path: Path) -> None:
     # Without site-packages, a Python has none of what this needs.
-    command = "python -S -m local_aws" if why == "no set-up" else f"cd {tmp_path}/gone && python -m local_aws"
-    fake = f"{shlex.quote(sys.executable)} -S -m" if why == "no set-up" else "python -m"
-    line = f'lines="$({command.replace("python -S -m", fake)} environment)" && eval "$lines" && echo went on'
+    bare = f"{shlex.quote(sys.executable)} -S -m local_aws environment"
+    command = bare if why == "no set-up" else f"cd {tmp_path}/gone && python -m local_aws environment"
+    line = f'lines="$({command})" && eval "$lines" && echo went on'
     done = run(shell, tmp_path, line, "echo status $?")
     assert "went on" not in done.stdout
     assert "status 0" not in done.stdout
@@ -63,7 +63,7 @@ def test_where_the_command_can_not_run_nothing_of_what_follows_does(shell: str, 
     if why == "no set-up":
         assert "run `make set-up`" in done.stderr
         # The short form fails as well.
-        assert "went on" not in run(shell, tmp_path, f'eval "$({fake} local_aws environment)" && echo went on').stdout
+        assert "went on" not in run(shell, tmp_path, f'eval "$({bare})" && echo went on').stdout
 
 
 @pytest.mark.parametrize("shell", SHELLS)
