@@ -5,7 +5,7 @@ other requests have to know. The continuation holds only what this request would
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,8 @@ class Continuation:
         not_found: at which connector EVS says that it or its environment does not exist, and since when.
         look: a look that could not be finished.
         connector_asked, connector_wrong: EVS was asked what is wrong with the connector, and what it has said.
+        missed: connector -> VMs to be removed that the last looks did not show: since when, in epoch seconds, and how
+            many looks.
     """
 
     number: int
@@ -52,6 +54,7 @@ class Continuation:
     look: PartialLook | None = None
     connector_asked: bool = False
     connector_wrong: str = ""
+    missed: Mapping[Connector, Mapping[str, tuple[float, int]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, event: Mapping[str, Any], arrived: float, answer_by: float) -> "Continuation":
@@ -78,6 +81,7 @@ class Continuation:
             look=_unpacked_look(given.get("Look")),
             connector_asked=given.get("ConnectorAsked", False),
             connector_wrong=given.get("ConnectorWrong", ""),
+            missed=_unpacked_missed(given.get("Missed") or ()),
         )
 
     def payload(self, event: Mapping[str, Any]) -> bytes:
@@ -100,6 +104,7 @@ class Continuation:
             "Look": _packed_look(self.look),
             "ConnectorAsked": self.connector_asked,
             "ConnectorWrong": self.connector_wrong,
+            "Missed": _packed_missed(self.missed),
         }
         payload = json.dumps({**rest, KEY: packed}, separators=(",", ":")).encode()
         if len(payload) > EVENT_BYTES and self.look is not None:
@@ -129,6 +134,24 @@ def _packed_times(times: Mapping[str, float]) -> list[list[Any]]:
 
 def _unpacked_not_found(given: tuple[str, float] | None) -> NotFoundSince | None:
     return NotFoundSince(Connector.parse(given[0]), given[1]) if given else None
+
+
+def _packed_missed(missed: Mapping[Connector, Mapping[str, tuple[float, int]]]) -> list[list[Any]]:
+    alike: dict[tuple[Connector, float, int], set[str]] = {}
+    for connector, vm_ids in missed.items():
+        for vm_id, (since, looks) in vm_ids.items():
+            alike.setdefault((connector, since, looks), set()).add(vm_id)
+    return [
+        [str(connector), since, looks, packed_ids(frozenset(vm_ids))]
+        for (connector, since, looks), vm_ids in alike.items()
+    ]
+
+
+def _unpacked_missed(given: Iterable[Sequence[Any]]) -> dict[Connector, dict[str, tuple[float, int]]]:
+    missed: dict[Connector, dict[str, tuple[float, int]]] = {}
+    for connector, since, looks, ids in given:
+        missed.setdefault(Connector.parse(connector), {}).update(dict.fromkeys(unpacked_ids(ids), (since, looks)))
+    return missed
 
 
 def _packed_look(look: PartialLook | None) -> dict[str, Any] | None:

@@ -215,6 +215,7 @@ class Invocation:
             look=steps.listing.partial,
             connector_asked=steps.carried.connector_asked,
             connector_wrong=steps.carried.connector_wrong,
+            missed=steps.carried.missed,
         )
 
     def _given_up(self, reason: str) -> Answer | None:

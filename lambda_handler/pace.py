@@ -52,6 +52,8 @@ class Pace:
     stack_for: float = 90.0
     #: A service that says that environment or connector does not exist is believed when it says so still after this.
     not_found_for: float = 8.0
+    #: ... and after so many answers (a count) that say so, with no other among them.
+    not_found_answers: int = 3
     #: EVS may refuse to list what is being deleted. A removal tries again for so long.
     list_refused_for: float = 300.0
 

@@ -66,6 +66,7 @@ def wired(
             before.list_refused_since,
             before.connector_asked,
             before.connector_wrong,
+            {connector: dict(missed) for connector, missed in before.missed.items()},
         ),
         is_shared=SHARED in os.environ,
     )

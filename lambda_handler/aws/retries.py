@@ -35,7 +35,7 @@ class Retries:
         self.trouble_since = trouble_since
 
     def succeeded(self) -> None:
-        """Note that a call went through: trouble has ended."""
+        """Note that a call went through, or was refused for what it asks: trouble has ended."""
         self._tries = 0
         self.trouble_since = None
 
@@ -60,6 +60,7 @@ class Retries:
             if isinstance(error, Throttled) and error.retry_after:
                 delay = max(delay, float(error.retry_after))
         else:
+            self.succeeded()
             raise error
         if now + delay > until:
             raise error

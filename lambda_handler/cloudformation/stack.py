@@ -145,7 +145,7 @@ class Stack:
             return False
         return now - moment > self._pace.stack_history
 
-    def has_ignored(self, physical_id: str, moment: float, now: float) -> bool:
+    def has_ignored(self, physical_id: str, moment: float, now: float, *, unless_left: bool = False) -> bool:
         """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
 
         It is not certain in the cases of `find_out_ignored`, or where CloudFormation can't be asked.
@@ -154,18 +154,22 @@ class Stack:
             physical_id: what was answered.
             moment: when it was declared at the earliest, in epoch seconds.
             now: the present, in epoch seconds.
+            unless_left: as in `find_out_ignored`.
         """
         try:
-            return self.find_out_ignored(physical_id, moment, now)
+            return self.find_out_ignored(physical_id, moment, now, unless_left=unless_left)
         except (AwsError, Failure) as error:
             logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
             return False
 
-    def find_out_ignored(self, physical_id: str, moment: float, now: float) -> bool:
+    def find_out_ignored(self, physical_id: str, moment: float, now: float, *, unless_left: bool = False) -> bool:
         """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
 
         S3 takes an answer that CloudFormation no longer waits for, of a Create that it cancelled: no event names its
         id. Not certain: the events may no longer reach back so far.
+
+        Args:
+            unless_left: an id whose deletion CloudFormation has given up was taken on.
 
         Raises:
             AwsError, Failure: CloudFormation can't be asked, or there are too many events.
@@ -176,7 +180,8 @@ class Stack:
             if event.get("PhysicalResourceId") == physical_id:
                 # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
                 status = str(event.get("ResourceStatus", ""))
-                return status.startswith("DELETE_") and status != "DELETE_SKIPPED"
+                taken_on = {"DELETE_SKIPPED", "DELETE_FAILED"} if unless_left else {"DELETE_SKIPPED"}
+                return status.startswith("DELETE_") and status not in taken_on
             if _epoch(event.get("Timestamp")) < moment - SKEW:
                 break
         return True

@@ -121,6 +121,8 @@ class Listing:
         self._pace = pace
         self.partial = partial
         self.not_found = not_found
+        #: How many answers say so, with no other one among them. What an invocation before was told counts once.
+        self._not_found_answers = 1 if not_found else 0
         self.place = place
 
     def look(self, connector: Connector, until: float) -> Look:
@@ -162,7 +164,7 @@ class Listing:
     def page(self, connector: Connector, token: str | None, until: float) -> tuple[list[Row], str | None]:
         """Return one page of rows and the token of the next, with retries.
 
-        A NotFound is believed only when it is still so after some seconds.
+        A NotFound is believed only when several answers in a row say so, over some seconds.
 
         Raises:
             NotFound, Refused, AwsError, Failure, HandOver
@@ -173,8 +175,11 @@ class Listing:
             except NotFound as error:
                 now = self._clock.now()
                 if self.not_found is None or self.not_found.connector != connector:
-                    self.not_found = NotFoundSince(connector, now)
-                if now - self.not_found.since >= self._pace.not_found_for:
+                    self.not_found, self._not_found_answers = NotFoundSince(connector, now), 0
+                self._not_found_answers += 1
+                # Where EVS throttles, a second answer may come long after the first, and prove no more than that one.
+                is_so_still = now - self.not_found.since >= self._pace.not_found_for
+                if is_so_still and self._not_found_answers >= self._pace.not_found_answers:
                     raise
                 if now >= until:
                     raise Failure(f"{error}; there was no time to ask again before that is believed") from error

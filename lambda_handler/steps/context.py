@@ -12,6 +12,7 @@ from ..evs.api import Evs
 from ..evs.listing import Listing
 from ..ledger.fence import Fence
 from ..pace import Pace
+from ..values import Connector
 from .mutation import Mutations
 
 
@@ -26,6 +27,8 @@ class Carried:
         list_refused_since: since when EVS refuses to list what is to be removed, in epoch seconds.
         connector_asked: EVS was asked what is wrong with the connector, whatever came of it.
         connector_wrong: what is wrong with it, as far as EVS has said.
+        missed: connector -> VMs to be removed that the last looks did not show: since when, in epoch seconds, and how
+            many looks.
     """
 
     failed: dict[str, str] = field(default_factory=dict)
@@ -34,6 +37,7 @@ class Carried:
     list_refused_since: float | None = None
     connector_asked: bool = False
     connector_wrong: str = ""
+    missed: dict[Connector, dict[str, tuple[float, int]]] = field(default_factory=dict)
 
 
 @dataclass

@@ -245,4 +245,4 @@ class Convergence:
         state, now = self._fence.state, self._context.clock.now()
         others = [one for one in state.requests.values() if one.request_id != self._request.request_id]
         is_seen_to = any(one.answer is None and one.answer_by > now for one in others)
-        return not is_seen_to and not state.declared(left.connector)
+        return not is_seen_to and not self._sets.has_request_to_come(left.connector)

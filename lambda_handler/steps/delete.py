@@ -67,11 +67,17 @@ class Deletions:
         recent = {vm_id for vm_id, at in asked.items() if look.began - at < self._context.pace.list_lag}
         # A creation without an answer could come after the deletion.
         coming = may_land(self._fence.state, self._connector, look.began) if waits_for_creation else NO_VMS
+        # There is nothing to pay for, and EVS has refused before: one call without an answer is awaited.
+        unheard = (
+            may_be_deleted(self._fence.state, self._connector, look.began) & self._context.carried.refused_since.keys()
+        )
+        awaited = {vm_id for vm_id in unheard & self._rows.keys() if not self._rows[vm_id].may_be_held}
         ready = [
             vm_id
             for vm_id in self.targets() & self._rows.keys()
             if vm_id not in recent
             and vm_id not in coming
+            and vm_id not in awaited
             and self._not_before.get(vm_id, 0.0) <= look.began
             and not (self._rows[vm_id].is_creating and waits_for_creation)
         ]

@@ -38,11 +38,14 @@ class Entitling:
         self._adopts = declared.adopt_existing
         self._where = (declared.connector.environment_id, declared.connector.connector_id)
         self._progress = progress
+        #: What was ours when the plan was made.
+        self._known = context.fence.state.owned(declared.connector)
         self._singled_out = 0
         self._is_best_effort = False
         self._seen: Rows = {}
         self._looked_at = 0.0
         self._not_found_since: float | None = None
+        self._not_found_answers = 0
         self._doubted_since: dict[str, float] = {}
 
     def create(self, vm_ids: VmIds, *, is_best_effort: bool = False) -> None:
@@ -73,7 +76,9 @@ class Entitling:
         window = [queue[number] for number in range(min(len(queue), context.pace.announced_at_once))]
         rows = self._progress.rows
         former = {vm_id: row for batch in window for vm_id in batch if (row := rows.get(vm_id)) and not row.is_gone}
-        for _, outcome in context.mutations.run("CreateEntitlement", self._connector, map(frozenset, window), former):
+        for _, outcome in context.mutations.run(
+            "CreateEntitlement", self._connector, map(frozenset, window), former, known=self._known
+        ):
             batch = queue.popleft()
             match outcome:
                 case Taken():
@@ -94,15 +99,17 @@ class Entitling:
                         self._take_apart(error, batch, queue)
 
     def _doubt_not_found(self, error: NotFound) -> None:
-        """Believe that environment or connector does not exist only when EVS says so still after some seconds."""
+        """Believe that environment or connector does not exist only when EVS says so again, over some seconds."""
         pace, now = self._context.pace, self._context.clock.now()
         self._not_found_since = self._not_found_since or now
-        if now - self._not_found_since >= pace.not_found_for:
+        self._not_found_answers += 1
+        is_so_still = now - self._not_found_since >= pace.not_found_for
+        if is_so_still and self._not_found_answers >= pace.not_found_answers:
             raise not_found(error, self._connector, self._context.request.place) from error
         self._context.clock.pause(pace.not_found_for / 4)
 
     def _took(self, batch: VmIds, taken: Taken) -> None:
-        self._not_found_since = None
+        self._not_found_since, self._not_found_answers = None, 0
         now, pace = self._context.clock.now(), self._context.pace
         self._progress.took(batch - taken.foreign, taken.rows, now, pace.list_lag)
         if taken.foreign:

@@ -1,117 +1,20 @@
-"""Sets that no request names any more: retained, replaced, or of an answer that nobody heard.
+"""Sets that no request names any more: replaced, skipped, or of an answer that nobody heard.
 
 Owns what becomes of them in the ledger; never calls EVS. CloudFormation is asked only for sets that no request may ever
 name again. Where it can't say, a set stays: an entitlement too many is found on the bill, one too few by an auditor.
 """
 
-from dataclasses import replace
-
 from ..cloudformation.physical_id import failed_request, is_set_id
 from ..errors import Failure
 from ..ledger.records import DeclaredSet
-from ..ledger.state import State
+from ..ledger.state import State, key_of
 from ..log import logger
-from ..values import NO_VMS
-from .declared_sets import DeclaredSets
+from ..values import Connector
+from .retained_sets import RetainedSets, is_to_stay
 
 
-class FormerSets(DeclaredSets):
+class FormerSets(RetainedSets):
     """The sets of a request's logical id, with those that no request names."""
-
-    def find_out_kept(self) -> None:
-        """Tell sets that were retained from those of answers that nobody waited for any more.
-
-        Both were live when a Create came. CloudFormation knows nothing of a set whose answer nobody waited for: such a
-        set is dropped, by the rules for lost answers. A set that was retained stays. A Create or Update takes over from
-        retained sets, whatever their logical id, and from no others.
-        """
-        context = self._context
-        kept = {
-            physical_id: one
-            for physical_id, one in context.fence.state.sets.items()
-            if one.live and one.kept and self._is_concern(one)
-        }
-        ignored = {
-            physical_id
-            for physical_id, one in kept.items()
-            if not one.retained and context.stack.has_ignored(physical_id, one.declared_at, context.clock.now())
-        }
-        self._kept = kept.keys() - ignored
-
-        def not_kept(state: State) -> State:
-            for physical_id in ignored & state.sets.keys():
-                state = state.declare(physical_id, replace(state.sets[physical_id], kept=False))
-            return state
-
-        if ignored:
-            logger.warning("CloudFormation never took on what was answered as %s", ", ".join(sorted(ignored)))
-            context.fence.write(not_kept)
-
-    def _is_concern(self, other: DeclaredSet) -> bool:
-        """Tell whether a set is one of this resource, or declares VMs that this resource is to declare."""
-        if other.logical_id == self._request.logical_id:
-            return True
-        if self._request.type == "Delete" or isinstance(self._given, Failure):
-            return False
-        return other.connector == self.connector and not other.vm_ids.isdisjoint(self.declared.vm_ids)
-
-    def find_out_retained_elsewhere(self) -> None:
-        """Take over from sets of other logical ids that CloudFormation does not follow any more: they were retained.
-
-        Otherwise a set that was retained under one logical id, and is declared again under another, would keep its VMs
-        for ever. Such sets are counted as kept here. VMs that this resource already declares leave them.
-        """
-        context, request = self._context, self._request
-        if isinstance(self._given, Failure):
-            return
-        state = context.fence.state
-        established = NO_VMS
-        if request.type == "Update":
-            # Only of the set that CloudFormation names: of another one it may never have heard.
-            own = state.sets.get(request.physical_id)
-            if own is not None and own.live and not own.kept and own.connector == self.connector:
-                established = own.vm_ids
-        elif request.type == "Delete" and context.fence.record.found is not None and not self._retains:
-            established = self.declared.vm_ids
-        mine = established if request.type == "Delete" else established | self.declared.vm_ids
-        overlapping = {
-            physical_id: other
-            for physical_id, other in state.sets.items()
-            if other.live and other.logical_id != request.logical_id
-            and other.connector == self.connector
-            and (not other.kept or other.vm_ids & established)
-            and other.vm_ids & mine
-        }  # fmt: skip
-        try:
-            gone = {
-                physical_id
-                for physical_id, other in overlapping.items()
-                if other.kept or not context.stack.has(other.logical_id)
-            }
-        except Failure as failure:
-            logger.warning("%s", failure)
-            return
-
-        def taken_over(state: State) -> State:
-            for physical_id in gone & state.sets.keys():
-                other = state.sets[physical_id]
-                rest = replace(other, kept=True, vm_ids=other.vm_ids - established)
-                state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
-            return state
-
-        self._kept |= gone
-        if not gone:
-            return
-        if established and not self._has_completed():
-            # What the resource's set has declared of it was never this resource's for good.
-            established = NO_VMS
-        logger.warning("the stack does not have the resource of %s any more", ", ".join(sorted(gone)))
-        context.fence.write(taken_over)
-
-    def _has_completed(self) -> bool:
-        """Tell whether the operation that declared the set which CloudFormation names has come to a good end."""
-        found_at = self._context.fence.record.found_at
-        return not found_at or self._context.stack.completed_since(found_at, self._context.clock.now())
 
     def drop_obsolete(self) -> None:
         """Drop sets that an Update shows to be history: their Delete never came, or nobody heard their answer."""
@@ -181,24 +84,31 @@ class FormerSets(DeclaredSets):
                 # The Create may never have begun, so that nothing tells yet that a set from before it was retained.
                 now = context.clock.now()
                 abandoned = {
-                    key for key in abandoned if context.stack.find_out_ignored(key, live[key].declared_at, now)
+                    key
+                    for key in abandoned
+                    if context.stack.find_out_ignored(
+                        key, live[key].declared_at, now, unless_left=is_to_stay(live[key], live.values())
+                    )
                 }
         if abandoned:
             context.fence.write(lambda state: state.drop(abandoned))
 
     def drop_skipped(self) -> None:
-        """Drop live sets of resources that the stack has no more, whose clean-up CloudFormation has given up.
+        """Drop sets of resources that the stack has no more, whose clean-up CloudFormation has given up.
 
         It tries a clean-up three times. What the ledger never heard of, as while it was out of reach, would stay for
-        ever. So these sets go with the whole stack: no request will come for them.
+        ever. So these sets go with the whole stack: no request will come for them. So do sets that count as kept, and
+        that CloudFormation has never taken on: while it could not be asked, nobody knew. So do sets of a Create that
+        never answered, whose Delete never came to anything.
         """
         context, request = self._context, self._request
+        state, stack, now = context.fence.state, context.stack, context.clock.now()
         others = {
             key: one
-            for key, one in context.fence.state.sets.items()
-            if one.live and not one.kept and not one.retains and one.logical_id != request.logical_id
+            for key, one in state.sets.items()
+            if one.logical_id != request.logical_id
+            and (not (one.retained or one.retains) if one.live else _is_over(one, state, now))
         }
-        stack, now = context.stack, context.clock.now()
         if not others or not stack.is_being_deleted():
             return
         try:
@@ -213,6 +123,18 @@ class FormerSets(DeclaredSets):
         if skipped:
             logger.warning("the stack goes, and its clean-up has left %s", ", ".join(sorted(skipped)))
             context.fence.write(lambda state: state.drop(skipped))
+
+    def has_request_to_come(self, connector: Connector) -> bool:
+        """Tell whether CloudFormation will yet send a request for a set at a connector.
+
+        It sends none for what was retained, nor, while the stack is being deleted, for a set that says RETAIN.
+        """
+        followed = [
+            one for one in self._context.fence.state.sets.values() if one.connector == connector and not one.kept
+        ]
+        if all(one.retains for one in followed):
+            return bool(followed) and not self._context.stack.is_being_deleted()
+        return True
 
     def _named(self) -> str | None:
         """Return the id that CloudFormation names for the resource; None where it can't be asked, too."""
@@ -243,3 +165,9 @@ class FormerSets(DeclaredSets):
         older = {key for key, value in live.items() if value.sequence < found}
         ignored = {key for key in live.keys() - older if stack.has_ignored(key, live[key].declared_at, now)}
         return ignored if stack.is_rolling_back() else ignored | older
+
+
+def _is_over(pending: DeclaredSet, state: State, now: float) -> bool:
+    """Tell whether the time of the request that declared a pending set is up: no invocation goes on with it."""
+    record = state.requests.get(key_of("Create", pending.logical_id, ""))
+    return record is None or record.request_id != pending.request_id or now > record.answer_by

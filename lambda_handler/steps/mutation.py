@@ -82,6 +82,7 @@ class Mutations:
         batches: Iterable[VmIds],
         former: Rows,
         allowed: Callable[[State], VmIds] | None = None,
+        known: VmIds = NO_VMS,
     ) -> list[tuple[VmIds, Outcome]]:
         """Announce calls, send them one by one, and return what became of each; ends after the first that failed.
 
@@ -91,6 +92,7 @@ class Mutations:
             batches: the VMs of each call, at most 100.
             former: the rows that the VMs had before.
             allowed: of the ledger as it is at the write: which VMs may be called for (all where it is None).
+            known: VMs that were ours when these calls were decided on.
 
         Raises:
             Overtaken, Restart, LedgerFailure: the ledger does not take the announcement. Nothing was sent.
@@ -107,7 +109,7 @@ class Mutations:
             while waiting and (not outcomes or self._clock.has_room_for_a_call()):
                 call_id = next(iter(waiting))
                 call = waiting.pop(call_id)
-                outcome = self._send(call_id, call, former)
+                outcome = self._send(call_id, call, former, known)
                 outcomes.append((call.vm_ids, outcome))
                 if not isinstance(outcome, Taken):
                     break
@@ -124,7 +126,7 @@ class Mutations:
         within = self._pace.send_within_most
         self.retries.through(lambda: self._evs.delete(connector, vm_ids, self._clock.now() + within), until)
 
-    def _send(self, call_id: str, call: Call, former: Rows) -> Outcome:
+    def _send(self, call_id: str, call: Call, former: Rows, known: VmIds) -> Outcome:
         fence = self._fence
         send = self._evs.create if call.operation == "CreateEntitlement" else self._evs.delete
         send_by = call.left_at + fence.send_within
@@ -148,33 +150,35 @@ class Mutations:
             fence.lost(call_id, lands_by, lands_by + pace.list_lag)
             return Lost(error)
         except (NotFound, Refused) as error:
+            self.retries.succeeded()
             fence.void([call_id])
             return Refusal(error)
-        return self._taken(call_id, call, sent_at, rows, former)
+        return self._taken(call_id, call, sent_at, rows, former, known)
 
-    def _taken(self, call_id: str, call: Call, sent_at: float, rows: Rows, former: Rows) -> Taken:
+    def _taken(self, call_id: str, call: Call, sent_at: float, rows: Rows, former: Rows, known: VmIds) -> Taken:
         self.retries.succeeded()
         logger.info("%s at %s: %s", call.operation, call.connector, ", ".join(sorted(call.vm_ids, key=natural)))
         now = self._clock.now()
         if call.operation == "DeleteEntitlement":
             self._fence.took(call_id, call.vm_ids, now + self._pace.deletion_for)
             return Taken(rows)
-        foreign = self._older(call_id, call, sent_at, rows, former)
+        foreign = self._older(call_id, call, sent_at, rows, former, known)
         try:
             if foreign:
                 # Another resource of this stack may have made them, and told the ledger since it was read.
                 self._fence.reload()
-                foreign = self._older(call_id, call, sent_at, rows, former)
+                foreign = self._older(call_id, call, sent_at, rows, former, known)
         except LedgerFailure as failure:
             logger.warning("whether another request has made them is not known: %s", failure)
         finally:
             self._fence.took(call_id, call.vm_ids - foreign, now + self._pace.list_lag)
         return Taken(rows, foreign)
 
-    def _older(self, call_id: str, call: Call, sent_at: float, rows: Rows, former: Rows) -> VmIds:
+    def _older(self, call_id: str, call: Call, sent_at: float, rows: Rows, former: Rows, known: VmIds) -> VmIds:
         """Return the VMs of a call whose rows began before it, and before any other call of ours for them.
 
         Where there is no other call, they did not begin after this one was sent. That is later than its announcement.
+        What has become ours since the call was decided on, another resource of this stack has made.
         """
         calls = self._fence.state.calls
         others = replace(self._fence.state, calls={key: one for key, one in calls.items() if key != call_id})
@@ -182,7 +186,7 @@ class Mutations:
         began = {vm_id: min(called[vm_id], call.left_at) if vm_id in called else sent_at for vm_id in call.vm_ids}
         return frozenset(
             vm_id
-            for vm_id in call.vm_ids
+            for vm_id in call.vm_ids - (others.holding(call.connector).owned - known)
             if (row := rows.get(vm_id)) is not None and _is_older(row, began[vm_id], former.get(vm_id))
         )
 

@@ -68,8 +68,6 @@ class _Removal(Deletions):
 
     def __init__(self, context: Context, connector: Connector, until: float) -> None:
         super().__init__(context, connector, until)
-        #: VMs that the last looks did not show: since when, in epoch seconds, and how many looks.
-        self._missed: dict[str, tuple[float, int]] = {}
         self._looks = 0
         self._told = context.clock.now()
 
@@ -157,12 +155,13 @@ class _Removal(Deletions):
         Rows go while a long list is read, and others move up. A list may also lag. So one look does not show that a VM
         holds nothing, unless EVS has taken a deletion of it. Several looks in a row, over some seconds, do.
         """
-        pace, now = self._context.pace, self._context.clock.now()
-        self._missed = {vm_id: self._missed.get(vm_id, (now, 0)) for vm_id in absent}
-        self._missed = {vm_id: (since, looks + 1) for vm_id, (since, looks) in self._missed.items()}
+        pace, now, missed = self._context.pace, self._context.clock.now(), self._context.carried.missed
+        before = missed.get(self._connector, {})
+        again = {vm_id: before.get(vm_id, (now, 0)) for vm_id in absent}
+        missed[self._connector] = {vm_id: (since, looks + 1) for vm_id, (since, looks) in again.items()}
         doubted = {
             vm_id
-            for vm_id, (since, looks) in self._missed.items()
+            for vm_id, (since, looks) in missed[self._connector].items()
             if looks < pace.absent_looks or now - since < pace.absent_for
         }
         return frozenset(doubted - frozenset(asked))
@@ -174,7 +173,7 @@ class _Removal(Deletions):
                 self.left[vm_id] = f"still {row.word}"
             elif vm_id in may_come:
                 self.left[vm_id] = "a call to create it may still take effect"
-            elif vm_id in self._missed:
+            elif vm_id in self._context.carried.missed.get(self._connector, ()):
                 self.left[vm_id] = "not listed, but not for long enough to be sure"
 
     def _wait(self) -> None:

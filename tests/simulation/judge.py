@@ -73,6 +73,11 @@ class Judge:
         rows = [row for row in self._world.evs.history if row.where == where and row.vm_id == vm_id]
         return bool(rows) and rows[-1].maker not in (stack, BY_HAND) and self._is_undecidable(rows[-1], stack)
 
+    def _is_ended_in_doubt(self, where: Where, vm_id: str) -> bool:
+        """Tell whether a VM's last entitlement was ended by a stack whose own call was lost in the same seconds."""
+        rows = [row for row in self._world.evs.history if row.where == where and row.vm_id == vm_id]
+        return bool(rows) and rows[-1].is_over and rows[-1].is_undecidable
+
     def answered(self, request: Request, answer: dict[str, Any]) -> None:
         """Judge an answer that CloudFormation reads."""
         status, physical_id = answer["Status"], answer["PhysicalResourceId"]
@@ -99,7 +104,9 @@ class Judge:
             row = evs.held(declared.where, vm_id)
             if stack.has_lost_ledger and row is not None:
                 continue  # a ledger that was restored may take it for the stack's from before
-            if self._is_another_stacks(declared.where, vm_id, stack.name):
+            if self._is_another_stacks(declared.where, vm_id, stack.name) or self._is_ended_in_doubt(
+                declared.where, vm_id
+            ):
                 continue
             by_hand = evs.touched_by_hand.get(vm_id, 0.0) >= request.issued_at
             if (row is None or row.status == "CREATING") and not by_hand:
@@ -117,7 +124,8 @@ class Judge:
             vm = (row.where, row.vm_id)
             may_be_given_back = (
                 vm in stack.ambiguous
-                or stack.may_stay(*vm)
+                or stack.may_stay(*vm, is_refused=row.is_deletion_refused)
+                or (stack.is_unsure and not stack.is_gone and stack.was_unheard(*vm))
                 or (stack.is_unsure and (stack.name in row.adopters or vm in stack.ever_retained | stack.to_retain))
             )
             if row.vm_id not in stack.protected(row.where) and not stack.is_denied and not may_be_given_back:

@@ -148,9 +148,12 @@ class Player:
             return
         stack.has_lost_ledger = True
         self.world.story("stack", stack.name, "has lost its ledger:", how)
-        logical_ids, backup = stack.backups[0] if stack.backups else (set[str](), {})
-        # What a restored ledger says of resources that have left since, and what was done by hand, nobody can tell.
-        if how == "older" and logical_ids == set(stack.resources) and not self.world.evs.touched_by_hand:
+        logical_ids, before, backup = stack.backups[0] if stack.backups else (set[str](), {}, {})
+        # What a restored ledger says of resources that have left since, of VMs that another resource declares since,
+        # and what was done by hand, nobody can tell.
+        has_moved = any(before.get(vm, logical_id) != logical_id for vm, logical_id in stack.declaring().items())
+        is_alike = logical_ids == set(stack.resources) and not has_moved
+        if how == "older" and is_alike and not self.world.evs.touched_by_hand:
             stack.table.restore(backup)
         elif how == "gone":
             stack.table.is_gone = True

@@ -76,8 +76,8 @@ class Stack:
         self.is_guest = shares is not None
         if shares is not None:
             self.function, self.table = shares.function, shares.table
-        #: Logical ids and ledger after the last operations that ended well.
-        self.backups: list[tuple[set[str], dict[str, Any]]] = []
+        #: Logical ids, the one that declares each VM, and ledger after the last operations that ended well.
+        self.backups: list[tuple[set[str], dict[tuple[Where, str], str], dict[str, Any]]] = []
         self.status = ""
         self.events: list[dict[str, Any]] = []
         self.resources: dict[str, Resource] = {}
@@ -115,7 +115,7 @@ class Stack:
             operation(*arguments)
             self.under_way -= 1
             if self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-                self.backups = [*self.backups, (set(self.resources), self.table.backup())][-2:]
+                self.backups = [*self.backups, (set(self.resources), self.declaring(), self.table.backup())][-2:]
 
         return self.world.clock.spawn(carry_out)
 
@@ -124,6 +124,12 @@ class Stack:
     def declared(self, where: Where) -> set[str]:
         """Return the VMs that CloudFormation relies on at a place."""
         return {vm_id for one in self.believed.values() if one.where == where for vm_id in one.vm_ids}
+
+    def declaring(self) -> dict[tuple[Where, str], str]:
+        """Return which logical id declares each VM."""
+        return {
+            (one.where, vm_id): logical_id for (logical_id, _), one in self.believed.items() for vm_id in one.vm_ids
+        }
 
     def protected(self, where: Where) -> set[str]:
         """Return the VMs that nobody may lose."""
@@ -153,10 +159,21 @@ class Stack:
         left = self.skipped.keys() | {(one.where, vm_id) for vm_id in one.vm_ids}
         self.skipped = dict.fromkeys(left, len(self.requests))
 
-    def may_stay(self, where: Where, vm_id: str) -> bool:
-        """Tell whether a skipped Delete has left a VM, and nothing has come since that could have removed it."""
+    def may_stay(self, where: Where, vm_id: str, *, is_refused: bool) -> bool:
+        """Tell whether a skipped Delete has left a VM, and nothing has come since that could have removed it.
+
+        A Create or Update tries, and succeeds even where EVS refuses the deletion still.
+        """
         number = self.skipped.get((where, vm_id))
-        return number is not None and (self.is_unsure or len(self.requests) <= number)
+        if number is None:
+            return False
+        since = [one for one in self.requests[number:] if one.type == "Delete" or not is_refused]
+        return self.is_unsure or not since
+
+    def was_unheard(self, where: Where, vm_id: str) -> bool:
+        """Tell whether a request declared a VM whose answer CloudFormation did not wait for."""
+        declared = [Declared.by(one.properties) for one in self.requests if one.is_unheard]
+        return any(one.where == where and vm_id in one.vm_ids for one in declared)
 
     @property
     def to_retain(self) -> set[tuple[Where, str]]:

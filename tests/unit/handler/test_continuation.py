@@ -11,6 +11,7 @@ from lambda_handler.evs.rows import Row, Status
 from lambda_handler.values import Connector
 
 HERE = Connector("env-abcde12345", "cnctr-abcde12345")
+THERE = Connector("env-abcde12345", "cnctr-fghij67890")
 EVENT = {"RequestType": "Create", "ResponseURL": "https://bucket.example/key", "OldResourceProperties": {"VmIds": []}}
 vm_ids = st.integers(1, 10**6).map(lambda n: f"vm-{n}")
 
@@ -19,8 +20,9 @@ vm_ids = st.integers(1, 10**6).map(lambda n: f"vm-{n}")
 def test_it_is_read_as_it_was_written(failed: dict[str, str], refused: dict[str, float]) -> None:
     look = PartialLook(HERE, 5.0, "token", 3, {"vm-1": Row("vm-1", Status.UNKNOWN, "SUSPENDED", 4.5, 4.5, "E", "m")})
     before = Continuation(
-        2, 1.0, 9.0, 7.0, {"list": 3.0}, failed, True, refused, 6.0, NotFoundSince(HERE, 5.0), look, True, "ill"
-    )
+        2, 1.0, 9.0, 7.0, {"list": 3.0}, failed, True, refused, 6.0, NotFoundSince(HERE, 5.0), look, True, "ill",
+        {HERE: dict.fromkeys(refused, (4.0, 2)) | {"vm-7": (3.5, 1)}, THERE: {"vm-7": (3.5, 1)}},
+    )  # fmt: skip
     event = json.loads(before.payload(EVENT))
     assert Continuation.of(event, 100.0, 200.0) == before
     assert "OldResourceProperties" not in event

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handler.aws.calls import NotFound, Refused, Unanswered
+from lambda_handler.aws.calls import NotFound, Refused, Throttled, Unanswered
 from lambda_handler.cloudformation.properties import Properties
 from lambda_handler.errors import Failure
 from lambda_handler.evs.rows import Row, Rows, Status
@@ -110,6 +110,25 @@ def test_one_not_found_is_asked_about_again(what: str) -> None:
             error = NotFound(ACTION, "ResourceNotFoundException", "not found")
             error.resource_id = what
             raise error
+        return {}
+
+    room.answers = answer
+    creation.entitling.create(ids(1))
+    assert creation.progress.made == ids(1)
+
+
+def test_two_not_founds_far_apart_fail_no_creation() -> None:
+    creation = Creation()
+    room = creation.room
+
+    def answer(*_: Any) -> Rows:
+        if len(room.calls) in (1, 5):
+            error = NotFound(ACTION, "ResourceNotFoundException", "not found")
+            error.resource_id = HERE.connector_id
+            raise error
+        if len(room.calls) < 5:
+            room.pass_time(4.0)
+            raise Throttled(ACTION, "ThrottlingException", "slow")
         return {}
 
     room.answers = answer

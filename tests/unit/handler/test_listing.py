@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from lambda_handler.aws.calls import NotFound, Refused
+from lambda_handler.aws.calls import NotFound, Refused, Throttled
 from lambda_handler.errors import Failure, HandOver
-from lambda_handler.evs.listing import Listing, PartialLook
+from lambda_handler.evs.listing import Listing, NotFoundSince, PartialLook
 from lambda_handler.evs.rows import Row
 from tests.support.room import HERE, START, THERE, Room, row
 
@@ -127,6 +127,42 @@ def test_one_not_found_is_not_believed_and_one_that_stays_is(stays: bool) -> Non
     with pytest.raises(NotFound):
         listing.look(HERE, START + 100)
     assert room.at - START >= room.pace.not_found_for
+
+
+def test_two_not_founds_far_apart_prove_no_more_than_one() -> None:
+    """In between EVS had only throttled."""
+    room = Room()
+    asked: list[float] = []
+
+    def page(*_: Any) -> Any:
+        asked.append(room.at)
+        if len(asked) in (1, 5):
+            raise NotFound(ACTION, "ResourceNotFoundException", "not found")
+        if len(asked) < 5:
+            room.pass_time(4.0)
+            raise Throttled(ACTION, "ThrottlingException", "slow")
+        return [row(1)], None
+
+    listing = Listing(cast(Any, SimpleNamespace(page=page)), room.retries, room.clock, room.pace)
+    assert len(listing.look(HERE, START + 100).rows) == 1
+    assert asked[4] - asked[0] > room.pace.not_found_for
+
+
+@pytest.mark.parametrize(("since", "answers"), [(20.0, 2), (1.0, 4)])
+def test_what_the_invocation_before_was_told_counts_as_one_answer(since: float, answers: int) -> None:
+    room = Room()
+    asked: list[float] = []
+
+    def page(*_: Any) -> Any:
+        asked.append(room.at)
+        raise NotFound(ACTION, "ResourceNotFoundException", "not found")
+
+    before = NotFoundSince(HERE, START - since)
+    listing = Listing(cast(Any, SimpleNamespace(page=page)), room.retries, room.clock, room.pace, not_found=before)
+    with pytest.raises(NotFound):
+        listing.look(HERE, START + 100)
+    assert len(asked) >= answers
+    assert since < 8.0 or len(asked) == answers
 
 
 def test_a_not_found_is_not_believed_because_the_time_is_up() -> None:

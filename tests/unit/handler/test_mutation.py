@@ -117,6 +117,28 @@ def test_what_another_resource_of_the_stack_has_made_in_between_is_ours() -> Non
     assert outcome.foreign == NOBODY
 
 
+@pytest.mark.parametrize(("known", "foreign"), [(NOBODY, NOBODY), (ids(1), ids(1))])
+def test_what_has_become_ours_since_the_plan_another_resource_has_made(known: VmIds, foreign: VmIds) -> None:
+    """The list has confirmed it, so that no call of the other one is left in the ledger.
+
+    What was ours at the plan, and not entitled any more, somebody else may have entitled since.
+    """
+    room = Room("Create")
+    room.own(ids(1))
+    room.answers = lambda *_: {"vm-1": row(1, started=START - 10.0)}
+    ((_, outcome),) = room.mutations.run("CreateEntitlement", HERE, [ids(1)], {}, known=known)
+    assert isinstance(outcome, Taken)
+    assert outcome.foreign == foreign
+
+
+def test_a_refusal_ends_trouble_since_evs_has_answered() -> None:
+    room = Room("Create")
+    fails(room, Refused(ACTION, "ValidationException", "no"))
+    room.retries.trouble_since = START - 290.0
+    create(room, ids(1))
+    assert room.retries.trouble_since is None
+
+
 def test_a_call_whose_vms_are_all_somebody_elses_is_forgotten() -> None:
     room = Room("Create")
     room.answers = lambda *_: {"vm-1": row(1, started=START - 100.0)}

@@ -127,6 +127,28 @@ def test_what_is_missed_for_long_enough_holds_nothing() -> None:
     assert room.state.may_be_ours(HERE) == frozenset()
 
 
+def test_looks_of_the_invocation_before_count() -> None:
+    """Where each call is slow and the function's time short, one invocation never gets to look often enough."""
+    room = Room()
+    room.own(ids(1, 2))
+    room.listed = lambda _: [row(2)] if room.looks > 1 else []
+    least = room.pace.absent_looks
+    room.context.carried.missed = {HERE: {"vm-1": (START - room.pace.absent_for, least - 1), "vm-2": (START, 1)}}
+    remove(room, 3.0)
+    assert "vm-1" not in room.state.may_be_ours(HERE)
+    # It was listed again in between.
+    assert room.context.carried.missed[HERE].keys().isdisjoint(ids(2))
+
+
+def test_what_an_invocation_has_missed_is_there_for_the_next_one() -> None:
+    room = Room()
+    room.own(ids(1))
+    remove(room, 0.5)
+    (since, looks), *_ = room.context.carried.missed[HERE].values()
+    assert START <= since <= room.at
+    assert looks >= 1
+
+
 @pytest.mark.parametrize("status", [Status.CREATE_FAILED, Status.ENTITLEMENT_REMOVED])
 def test_what_had_failed_and_was_deleted_is_done_with_though_it_stays_listed(status: Status) -> None:
     """EVS lists such rows for 90 days."""
@@ -263,6 +285,21 @@ def test_what_had_failed_and_may_not_be_deleted_stays_known_while_a_call_may_sti
     assert remove(room) == []
     assert all(is_known for at, is_known in known if at < START + 260.0)
     assert known[-1][0] > START + 245.0
+
+
+@pytest.mark.parametrize(
+    ("status", "calls"), [(Status.CREATE_FAILED, 0), (Status.ENTITLEMENT_REMOVED, 0), (Status.CREATED, 1)]
+)
+def test_a_call_without_an_answer_is_awaited_where_there_is_nothing_to_pay_for(status: Status, calls: int) -> None:
+    """Else each call that gets no answer would keep what EVS refuses to delete in the ledger for another minute."""
+    room = Room()
+    room.own(ids(1))
+    room.called("DeleteEntitlement", ids(1), 1.0, lands=50.0, until=115.0, name="first")
+    room.called("DeleteEntitlement", ids(1), 1.0, lands=50.0, until=115.0, name="second")
+    room.context.carried.refused_since["vm-1"] = START - 100.0
+    refuses(room, Evs(room, row(1, status)), 1000.0, 1)
+    remove(room)
+    assert len([at for at, *_ in room.calls if at < START + 50.0]) == calls
 
 
 def test_others_learn_of_what_was_called_for_before_time_passes() -> None:

@@ -1,5 +1,6 @@
 """Which sets a request declares, keeps or drops: by the ledger, and by what CloudFormation says beyond it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -21,17 +22,20 @@ class Stack:
     def __init__(self, **said: Any) -> None:
         self._said = {
             "physical_id_of": None, "is_being_deleted": False, "is_rolling_back": False, "has_ignored": (),
-            "has": True, "settled_since": False, "completed_since": True, **said,
+            "left": (), "has": True, "settled_since": False, "completed_since": True, **said,
         }  # fmt: skip
         self._said["find_out_ignored"] = self._said["has_ignored"]
 
     def __getattr__(self, name: str) -> Any:
         said = self._said[name]
 
-        def answer(*given: Any) -> Any:
+        def answer(*given: Any, unless_left: bool = False) -> Any:
             if isinstance(said, Exception):
+                if name == "has_ignored":
+                    return False
                 raise said
-            return given[0] in said if isinstance(said, tuple) else said
+            is_left = unless_left and given[0] in self._said["left"]
+            return given[0] in said and not is_left if isinstance(said, tuple) else said
 
         return answer
 
@@ -183,6 +187,51 @@ def test_a_set_whose_answer_nobody_heard_does_not_count_as_retained() -> None:
         sets.begin()
         sets.sets.find_out_kept()
         assert sets.room.table.stored.sets[ONE].kept == kept
+
+
+def test_whether_a_set_was_retained_is_found_out_for_a_made_up_id_or_the_delete_fails() -> None:
+    """No other request would come for what the Create that never answered has made."""
+    for kind, physical_id in (("Delete", "Stack-A-1ABCDEF"), ("Create", ""), ("Delete", ONE)):
+        sets = Sets(kind, ids(1, 2), physical_id, has_ignored=Failure("down"))
+        sets.has("kept", ids(1), 1, kept=True)
+        sets.begin()
+        if physical_id in ("", ONE):
+            sets.sets.find_out_kept()
+        else:
+            with pytest.raises(Failure, match="down"):
+                sets.sets.find_out_kept()
+        assert sets.room.table.stored.sets["kept"].kept
+
+
+@pytest.mark.parametrize(
+    ("retains", "sequence_of_other", "kept"),
+    [
+        (True, 1, True),
+        (True, 3, False),  # a former set: it was to be removed whatever the property says
+        (False, 1, False),
+    ],
+)
+def test_a_set_that_says_retain_stays_where_cloudformation_has_given_its_deletion_up(
+    retains: bool, sequence_of_other: int, kept: bool
+) -> None:
+    sets = Sets("Create", ids(1, 2), has_ignored=(ONE,), left=(ONE,))
+    sets.has(ONE, ids(1), 2, retains=retains)
+    sets.has("other", ids(9), sequence_of_other)
+    sets.begin()
+    sets.sets.find_out_kept()
+    assert sets.room.table.stored.sets[ONE].kept == kept
+
+
+@pytest.mark.parametrize("kind", ["Update", "Delete"])
+def test_vms_of_this_resource_leave_what_was_retained_under_its_own_logical_id(kind: str) -> None:
+    """They could not when it was declared anew: another resource declared them as well."""
+    sets = Sets(kind, ids(1, 2) if kind == "Update" else ids(1), ONE)
+    sets.has("retained", ids(1, 8), 1, kept=True, retained=True)
+    sets.has(ONE, ids(1), 2)
+    sets.begin()
+    sets.sets.find_out_kept()
+    sets.sets.find_out_retained_elsewhere()
+    assert sets.room.table.stored.sets["retained"].vm_ids == ids(8)
 
 
 # --- what an Update shows to be history ------------------------------------------------------------------------------
@@ -339,6 +388,10 @@ def test_a_delete_leaves_sets_of_other_logical_ids_and_connectors() -> None:
     assert sets.live == {"elsewhere"}
 
 
+RETAINED = {"kept": True, "retained": True}
+UNDER_WAY = {"live": False, "request_id": "under way"}
+
+
 @pytest.mark.parametrize(
     ("said", "more", "left"),
     [
@@ -350,7 +403,12 @@ def test_a_delete_leaves_sets_of_other_logical_ids_and_connectors() -> None:
         # It was retained, by its attribute or by its property.
         ({"is_being_deleted": True, "has": False, "has_ignored": ()}, {}, {"elsewhere"}),
         ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, {"retains": True}, {"elsewhere"}),
-        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, {"kept": True}, {"elsewhere"}),
+        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, RETAINED, {"elsewhere"}),
+        # It counts as retained, and CloudFormation has never taken it on.
+        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, {"kept": True}, set()),
+        # Its Create never answered. While that may go on, it is not touched.
+        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, {"live": False}, set()),
+        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, UNDER_WAY, {"elsewhere"}),
         ({"is_being_deleted": True, "has": Failure("down"), "has_ignored": ("elsewhere",)}, {}, {"elsewhere"}),
     ],
 )
@@ -360,9 +418,34 @@ def test_what_a_clean_up_has_left_goes_with_the_whole_stack(
     sets = Sets("Delete", ids(1), ONE, physical_id_of=None, **said)
     sets.has(ONE, ids(1), 1)
     sets.has("elsewhere", ids(5), 2, logical_id="B", **more)
+    creating = RequestRecord("Create", "under way", "B", "", None, 2, START + 60.0, arrived=START)
+    sets.room.keep(replace(sets.room.table.stored, requests={"B": creating}))
     sets.begin()
     sets.sets.drop_skipped()
-    assert sets.live == left
+    assert sets.room.table.stored.sets.keys() == left
+
+
+@pytest.mark.parametrize(
+    ("given", "is_being_deleted", "comes"),
+    [
+        ({}, True, True),
+        ({"live": False}, True, True),
+        ({"kept": True}, False, False),
+        # CloudFormation skips it when the stack goes, and not before.
+        ({"retains": True}, True, False),
+        ({"retains": True}, False, True),
+        (None, False, False),
+    ],
+)
+def test_for_which_sets_cloudformation_will_yet_send_a_request(
+    given: dict[str, Any] | None, is_being_deleted: bool, comes: bool
+) -> None:
+    sets = Sets("Delete", ids(1), ONE, is_being_deleted=is_being_deleted)
+    sets.has(ONE, ids(1), 1)
+    if given is not None:
+        sets.has("there", ids(5), 2, logical_id="B", connector=THERE, **given)
+    sets.begin()
+    assert sets.sets.has_request_to_come(THERE) == comes
 
 
 def test_a_delete_that_failed_before_it_came_to_the_others_comes_to_them_when_it_is_repeated() -> None:

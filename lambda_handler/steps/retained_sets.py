@@ -1,0 +1,138 @@
+"""Sets that count as kept: retained under this or another logical id, or of an answer that nobody heard.
+
+Owns how they are told apart, and what a request takes over of them; never calls EVS. Where CloudFormation can't say, a
+set stays: an entitlement too many is found on the bill, one too few by an auditor.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ..cloudformation.physical_id import failed_request, is_set_id
+from ..errors import Failure
+from ..ledger.records import DeclaredSet
+from ..ledger.state import State
+from ..log import logger
+from ..values import NO_VMS
+from .declared_sets import DeclaredSets
+
+
+class RetainedSets(DeclaredSets):
+    """The sets of a request's logical id, with those that were retained."""
+
+    def find_out_kept(self) -> None:
+        """Tell sets that were retained from those of answers that nobody waited for any more.
+
+        Both were live when a Create came. CloudFormation knows nothing of a set whose answer nobody waited for: such a
+        set is dropped, by the rules for lost answers. A set that was retained stays. A Create or Update takes over from
+        retained sets, whatever their logical id, and from no others.
+        """
+        context = self._context
+        kept = {
+            physical_id: one
+            for physical_id, one in context.fence.state.sets.items()
+            if one.live and one.kept and self._is_concern(one)
+        }
+        if not kept:
+            return
+        # After a Create that never answered nobody would come for what is not found out now.
+        ask = context.stack.find_out_ignored if self._is_made_up() else context.stack.has_ignored
+        now = context.clock.now()
+        ignored = {
+            key
+            for key, one in kept.items()
+            if not one.retained and ask(key, one.declared_at, now, unless_left=is_to_stay(one, kept.values()))
+        }
+        self._kept = kept.keys() - ignored
+
+        def not_kept(state: State) -> State:
+            for physical_id in ignored & state.sets.keys():
+                state = state.declare(physical_id, replace(state.sets[physical_id], kept=False))
+            return state
+
+        if ignored:
+            logger.warning("CloudFormation never took on what was answered as %s", ", ".join(sorted(ignored)))
+            context.fence.write(not_kept)
+
+    def _is_made_up(self) -> bool:
+        """Tell whether a Delete names an id that CloudFormation has made up, for a Create that never answered."""
+        physical_id = self._request.physical_id
+        is_of_ours = is_set_id(physical_id) or failed_request(physical_id) is not None
+        return self._request.type == "Delete" and not is_of_ours
+
+    def _is_concern(self, other: DeclaredSet) -> bool:
+        """Tell whether a set is one of this resource, or declares VMs that this resource is to declare."""
+        if other.logical_id == self._request.logical_id:
+            return True
+        if self._request.type == "Delete" or isinstance(self._given, Failure):
+            return False
+        return other.connector == self.connector and not other.vm_ids.isdisjoint(self.declared.vm_ids)
+
+    def find_out_retained_elsewhere(self) -> None:
+        """Take over from sets that CloudFormation does not follow any more: they were retained.
+
+        Otherwise a set that was retained under one logical id, and is declared again under another, would keep its VMs
+        for ever. Such sets are counted as kept here. VMs that this resource already declares leave them. They leave
+        retained sets of its own logical id, too: while another resource declared them as well, they could not.
+        """
+        context, request = self._context, self._request
+        if isinstance(self._given, Failure):
+            return
+        state = context.fence.state
+        established = NO_VMS
+        if request.type == "Update":
+            # Only of the set that CloudFormation names: of another one it may never have heard.
+            own = state.sets.get(request.physical_id)
+            if own is not None and own.live and not own.kept and own.connector == self.connector:
+                established = own.vm_ids
+        elif request.type == "Delete" and context.fence.record.found is not None and not self._retains:
+            established = self.declared.vm_ids
+        mine = established if request.type == "Delete" else established | self.declared.vm_ids
+        overlapping = {
+            physical_id: other
+            for physical_id, other in state.sets.items()
+            if other.live and (other.kept or other.logical_id != request.logical_id)
+            and physical_id != request.physical_id
+            and other.connector == self.connector
+            and (not other.kept or other.vm_ids & established)
+            and other.vm_ids & mine
+        }  # fmt: skip
+        try:
+            gone = {
+                physical_id
+                for physical_id, other in overlapping.items()
+                if other.kept or not context.stack.has(other.logical_id)
+            }
+        except Failure as failure:
+            logger.warning("%s", failure)
+            return
+
+        def taken_over(state: State) -> State:
+            for physical_id in gone & state.sets.keys():
+                other = state.sets[physical_id]
+                rest = replace(other, kept=True, vm_ids=other.vm_ids - established)
+                state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
+            return state
+
+        self._kept |= gone
+        if not gone:
+            return
+        if established and not self._has_completed():
+            # What the resource's set has declared of it was never this resource's for good.
+            established = NO_VMS
+        logger.warning("the stack does not have the resource of %s any more", ", ".join(sorted(gone)))
+        context.fence.write(taken_over)
+
+    def _has_completed(self) -> bool:
+        """Tell whether the operation that declared the set which CloudFormation names has come to a good end."""
+        found_at = self._context.fence.record.found_at
+        return not found_at or self._context.stack.completed_since(found_at, self._context.clock.now())
+
+
+def is_to_stay(one: DeclaredSet, others: Iterable[DeclaredSet]) -> bool:
+    """Tell whether a set is to be retained if the Delete of its resource has failed, again and again.
+
+    It says RETAIN, and is no former set of its resource: those are removed all the same.
+    """
+    return one.retains and not any(
+        other.logical_id == one.logical_id and other.sequence > one.sequence for other in others
+    )
