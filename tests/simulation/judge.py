@@ -35,7 +35,8 @@ class Judge:
         """Judge a deletion that EVS takes."""
         if not row.is_held:
             return
-        if row.maker != by and by not in row.adopters and not self._is_undecidable(row, by):
+        is_in_doubt = self._is_undecidable(row, by) or self._was_ended_in_doubt(row, by)
+        if row.maker != by and by not in row.adopters and not is_in_doubt:
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which {row.maker} made")
         stack = self._world.stacks[by]
         if row.vm_id in stack.declared(row.where):
@@ -59,6 +60,10 @@ class Judge:
         )
         return row.is_undecidable
 
+    def _was_ended_in_doubt(self, row: Row, by: str) -> bool:
+        """Tell whether another stack had ended a stack's own entitlement of the VM in doubt: nobody told it of that."""
+        return any(one.maker == by and one.is_undecidable for one in self._rows_of(row.where, row.vm_id))
+
     @property
     def _killed(self) -> list[tuple[str, frozenset[str], float]]:
         """Calls that killed invocations had announced, and of which they told nobody what came of them: at the most."""
@@ -68,14 +73,21 @@ class Judge:
             if one.killed_at
         ]
 
+    def _rows_of(self, where: Where, vm_id: str) -> list[Row]:
+        """Return every entitlement that a VM has had, the newest last."""
+        return [row for row in self._world.evs.history if row.where == where and row.vm_id == vm_id]
+
     def _is_another_stacks(self, where: Where, vm_id: str, stack: str) -> bool:
-        """Tell whether another stack had entitled a VM last, and a call of this one was lost in the same seconds."""
-        rows = [row for row in self._world.evs.history if row.where == where and row.vm_id == vm_id]
-        return bool(rows) and rows[-1].maker not in (stack, BY_HAND) and self._is_undecidable(rows[-1], stack)
+        """Tell whether another stack has entitled a VM, and a call of this one was lost in the same seconds.
+
+        This one may count the VM as its own then, whatever became of that entitlement since.
+        """
+        others = [row for row in self._rows_of(where, vm_id) if row.maker not in (stack, BY_HAND)]
+        return any(self._is_undecidable(row, stack) for row in others)
 
     def _is_ended_in_doubt(self, where: Where, vm_id: str) -> bool:
         """Tell whether a VM's last entitlement was ended by a stack whose own call was lost in the same seconds."""
-        rows = [row for row in self._world.evs.history if row.where == where and row.vm_id == vm_id]
+        rows = self._rows_of(where, vm_id)
         return bool(rows) and rows[-1].is_over and rows[-1].is_undecidable
 
     def answered(self, request: Request, answer: dict[str, Any]) -> None:
@@ -104,9 +116,8 @@ class Judge:
             row = evs.held(declared.where, vm_id)
             if stack.has_lost_ledger and row is not None:
                 continue  # a ledger that was restored may take it for the stack's from before
-            if self._is_another_stacks(declared.where, vm_id, stack.name) or self._is_ended_in_doubt(
-                declared.where, vm_id
-            ):
+            is_another_stacks = self._is_another_stacks(declared.where, vm_id, stack.name)
+            if is_another_stacks or self._is_ended_in_doubt(declared.where, vm_id):
                 continue
             by_hand = evs.touched_by_hand.get(vm_id, 0.0) >= request.issued_at
             if (row is None or row.status == "CREATING") and not by_hand:
@@ -137,7 +148,7 @@ class Judge:
                     self._is_lost(stack, one, vm_id)
 
     def _is_lost(self, stack: Stack, declared: Declared, vm_id: str) -> None:
-        rows = [row for row in self._world.evs.history if row.where == declared.where and row.vm_id == vm_id]
+        rows = self._rows_of(declared.where, vm_id)
         last = rows[-1] if rows else None
         is_adopted = declared.adopts or stack.has_adopted(declared.where, vm_id)
         if last is not None and is_adopted and last.ended_by == last.maker != stack.name:
