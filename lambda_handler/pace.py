@@ -50,6 +50,8 @@ class Pace:
     slowest_retry: float = 15.0
     #: A question to CloudFormation is tried again for so long.
     stack_for: float = 90.0
+    #: ... and so often (a count) at the least.
+    stack_tries: int = 4
     #: A service that says that environment or connector does not exist is believed when it says so still after this.
     not_found_for: float = 8.0
     #: ... and after so many answers (a count) that say so, with no other among them.

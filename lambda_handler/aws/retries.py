@@ -67,19 +67,26 @@ class Retries:
         self._tries = min(self._tries + 1, 10)
         self._clock.pause(delay)
 
-    def through(self, step: Callable[[], _T], until: float) -> _T:
+    def through(self, step: Callable[[], _T], until: float, tries: int = 1) -> _T:
         """Take a step that can be repeated freely, until it succeeds.
+
+        Args:
+            until: when the last try begins, in epoch seconds.
+            tries: so often at the least, though it is later: the process may have been held up between two tries.
 
         Raises:
             AwsError, Failure: as `wait` does.
             HandOver: the invocation has no time left for another call.
         """
+        number = 0
         while True:
+            number += 1
             self._clock.require_room_for_a_call()
             try:
                 result = step()
             except AwsError as error:
-                self.wait(error, until)
+                in_time = until if number >= tries else self._clock.now() + self._pace.slowest_retry
+                self.wait(error, max(until, in_time))
             else:
                 self.succeeded()
                 return result

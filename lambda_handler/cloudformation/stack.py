@@ -235,7 +235,9 @@ class Stack:
         # From now on: a question that comes late in a long invocation is tried again as one that comes early.
         until = min(self._until, self._clock.now() + self._pace.stack_for)
         return self._retries.through(
-            lambda: call(method, f"cloudformation:{operation}", StackName=stack_id, **parameters), until
+            lambda: call(method, f"cloudformation:{operation}", StackName=stack_id, **parameters),
+            until,
+            tries=self._pace.stack_tries,
         )
 
 

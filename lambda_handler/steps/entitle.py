@@ -20,7 +20,7 @@ from ..values import NO_VMS, VmIds
 from .context import Context
 from .mutation import Lost, NotSent, Refusal, Taken
 from .progress import Progress
-from .unsettled import Ours, called_since, may_be_created
+from .unsettled import Ours, called_by_others, called_since, may_be_created
 
 #: Words by which a refusal may mean that the VM is entitled already. EVS's wording is not documented. Where these miss
 #: it, a VM that the list does not show yet counts as refused.
@@ -134,8 +134,15 @@ class Entitling:
             except AwsError as error:
                 raise explained(error, self._connector, context.request.place) from error
             self._seen, self._looked_at = look.rows, look.began
-        ours = Ours(context.fence.state, self._connector)
-        held = {vm_id: row for vm_id in batch if (row := self._seen.get(vm_id)) and row.may_be_held and ours.has(row)}
+        state, invocation = context.fence.state, context.fence.invocation
+        ours = Ours(state, self._connector)
+        # Only the call of another invocation explains them. That one may be about to say that EVS has refused it.
+        unheard = called_by_others(state, self._connector, invocation, now - context.pace.others_for)
+        held = {
+            vm_id: row
+            for vm_id in batch
+            if (row := self._seen.get(vm_id)) and row.may_be_held and vm_id not in unheard and ours.has(row)
+        }
         context.fence.confirm(self._connector, ours.shown(held, held))
         self._progress.saw(held, now)
         return [vm_id for vm_id in batch if vm_id not in held]

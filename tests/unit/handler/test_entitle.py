@@ -8,6 +8,7 @@ from lambda_handler.aws.calls import NotFound, Refused, Throttled, Unanswered
 from lambda_handler.cloudformation.properties import Properties
 from lambda_handler.errors import Failure
 from lambda_handler.evs.rows import Row, Rows, Status
+from lambda_handler.ledger import calls
 from lambda_handler.steps.entitle import Entitling
 from lambda_handler.steps.progress import Progress
 from lambda_handler.values import VmIds
@@ -89,6 +90,28 @@ def test_what_somebody_else_holds_is_not_what_our_refused_batch_has_made(started
     assert creation.progress.made == ids(2)
     creation.room.fence.write()
     assert creation.room.table.state.may_be_ours(HERE) == ids(2)
+
+
+@pytest.mark.parametrize("is_theirs", [False, True])
+def test_what_only_the_call_of_another_invocation_explains_waits_for_what_that_one_says(is_theirs: bool) -> None:
+    """A third one was quicker than both, and the other invocation is refused as well; or the other one made it."""
+    creation = Creation()
+    room = creation.room
+    room.called("CreateEntitlement", ids(1), 0.1, lands=52.0, until=117.0)
+    room.listed = lambda _: [row(1, started=START + 0.1)]
+    creation.refuses(1, message="already has an entitlement")
+
+    def says(seconds: float) -> None:
+        if room.at < START + 4.0 <= room.at + seconds:
+            state = calls.take(room.table.stored, "call", ids(1), START + 69.0) if is_theirs else None
+            room.table.stored = state or calls.void(room.table.stored, "call")
+        room.pass_time(seconds)
+
+    room.passing = says
+    creation.entitling.create(ids(1))
+    room.fence.write()
+    assert room.state.owned(HERE) == (ids(1) if is_theirs else frozenset())
+    assert creation.progress.failed.keys() == (frozenset() if is_theirs else ids(1))
 
 
 def test_of_thousands_of_refused_vms_only_some_are_singled_out() -> None:

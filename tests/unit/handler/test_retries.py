@@ -1,0 +1,63 @@
+"""Retries: for how long, how often at the least, and when trouble has ended."""
+
+from collections.abc import Callable
+
+import pytest
+
+from lambda_handler.aws.calls import Refused, Throttled
+from tests.support.room import START, Room
+
+ACTION = "cloudformation:DescribeStacks"
+
+
+def throttled(room: Room, takes: Callable[[int], float], asked: list[float]) -> Callable[[], None]:
+    """Return a call that is throttled each time; each try takes as long as `takes` says of its number."""
+
+    def step() -> None:
+        asked.append(room.at)
+        room.pass_time(takes(len(asked)))
+        raise Throttled(ACTION, "Throttling", "Rate exceeded")
+
+    return step
+
+
+def test_a_process_that_was_held_up_tries_again_though_the_time_is_up() -> None:
+    room, asked = Room(), list[float]()
+    with pytest.raises(Throttled):
+        room.retries.through(throttled(room, lambda number: 150.0 if number == 1 else 0.1, asked), START + 90, tries=4)
+    assert len(asked) == 4
+
+
+def test_unless_a_least_number_is_given_the_time_decides() -> None:
+    room, asked = Room(), list[float]()
+    with pytest.raises(Throttled):
+        room.retries.through(throttled(room, lambda _: 150.0, asked), START + 90)
+    assert len(asked) == 1
+
+
+def test_a_least_number_does_not_end_tries_early() -> None:
+    room, asked = Room(), list[float]()
+    with pytest.raises(Throttled):
+        room.retries.through(throttled(room, lambda _: 0.1, asked), START + 90, tries=4)
+    assert len(asked) > 4
+    assert asked[-1] <= START + 90
+
+
+def test_trouble_that_lasts_too_long_ends_them_whatever_the_number() -> None:
+    room, asked = Room(), list[float]()
+    room.retries.trouble_since = START - 2 * room.pace.trouble_for
+    with pytest.raises(Throttled):
+        room.retries.through(throttled(room, lambda _: 0.1, asked), START + 90, tries=4)
+    assert len(asked) == 1
+
+
+def test_a_refusal_ends_trouble() -> None:
+    room = Room()
+    room.retries.trouble_since = START - 100.0
+
+    def refused() -> None:
+        raise Refused(ACTION, "ValidationError", "does not exist")
+
+    with pytest.raises(Refused):
+        room.retries.through(refused, START + 90)
+    assert room.retries.trouble_since is None
