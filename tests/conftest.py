@@ -11,13 +11,15 @@ from hypothesis import settings
 from local_aws.launcher import LocalAws
 from testing.cdk import COMPILED
 from testing.receiver import Receiver, own_authority
+from tests.support import jsii_direct
 
 # For the CDK's Node, whose process starts as soon as something imports the CDK. Its own check of each template takes
 # longer than all else of a test; tests/e2e/test_app.py synthesizes with it.
 os.environ.update(NODE_COMPILE_CACHE=str(COMPILED), CDK_VALIDATION="false")
+jsii_direct.install()
 
-from tests.support.cloudformation import Stack
-from tests.support.function import Lambda
+from tests.support.cloudformation import Stack  # noqa: E402  imports the CDK
+from tests.support.function import Lambda  # noqa: E402
 
 # What else the machine does must not decide.
 settings.register_profile("tests", deadline=None)
