@@ -22,6 +22,8 @@ from tests.e2e.stacks import CONNECTOR, ENVIRONMENT, Variant
 
 _numbers = itertools.count(1)
 BY_CLI = os.environ.get("DEPLOY_BY") == "cli"
+#: What cdk.json has the CLI run.
+APP = "python3 app.py"
 CONTEXT = ("-c", f"environmentId={ENVIRONMENT}", "-c", f"connectorId={CONNECTOR}")
 
 
@@ -68,6 +70,12 @@ class Cloud:
         options = ("--method", "direct", *(() if rollback else ("--no-rollback",)))
         artifact_id, _ = stack_of(Path(assembly), name)
         return self.cdk("deploy", artifact_id, "--exclusively", *options, app=assembly, limit=limit)
+
+    def deploy_app(self, app: str, *options: str) -> Done:
+        """Run an app with the context that the options give, and deploy its one stack."""
+        if BY_CLI:
+            return self.cdk("deploy", *options, app=app)
+        return self.deployer.deploy_app(app, options, self.directory, self.cdk.environment())
 
     def deployed(self, variant: Variant) -> Done:
         done = self.deploy(variant)
