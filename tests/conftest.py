@@ -1,9 +1,15 @@
-"""Fixtures that every kind of test shares: one local AWS and one staged asset for a whole run."""
+"""Fixtures that every kind of test shares: one local AWS and one staged asset for a whole run.
+
+What imports the CDK is imported by the fixtures: the process that only spreads the tests has no need of it.
+"""
+
+from __future__ import annotations
 
 import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -18,8 +24,9 @@ from tests.support import jsii_direct
 os.environ.update(NODE_COMPILE_CACHE=str(COMPILED), CDK_VALIDATION="false")
 jsii_direct.install()
 
-from tests.support.cloudformation import Stack  # noqa: E402  imports the CDK
-from tests.support.function import Lambda  # noqa: E402
+if TYPE_CHECKING:
+    from tests.support.cloudformation import Stack
+    from tests.support.function import Lambda
 
 # What else the machine does must not decide.
 settings.register_profile("tests", deadline=None)
@@ -54,6 +61,8 @@ def receiver(directory: Path) -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def function(directory: Path, aws: LocalAws) -> Iterator[Lambda]:
+    from tests.support.function import Lambda
+
     function = Lambda(directory, aws)
     yield function
     function.close()
@@ -62,6 +71,8 @@ def function(directory: Path, aws: LocalAws) -> Iterator[Lambda]:
 @pytest.fixture
 def stack(function: Lambda, receiver: Receiver, directory: Path) -> Iterator[Stack]:
     """A stack in an EVS API that begins anew."""
+    from tests.support.cloudformation import Stack
+
     function.aws.evs.reset()
     function.aws.evs.set(create_latency=0.0)
     receiver.statuses.clear()
