@@ -5,12 +5,14 @@ What imports the CDK is imported by the fixtures: the process that only spreads 
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import botocore.session
 import pytest
 from hypothesis import settings
 
@@ -27,6 +29,9 @@ jsii_direct.install()
 if TYPE_CHECKING:
     from tests.support.cloudformation import Stack
     from tests.support.function import Lambda
+
+# botocore reads the models of a service anew for each session otherwise, and many tests make one.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 # What else the machine does must not decide.
 settings.register_profile("tests", deadline=None)
