@@ -1,8 +1,8 @@
 """One bootstrapped local AWS for all end-to-end tests of a worker; the function's role is enforced.
 
-What a test calls by `Cloud.cdk` is the real CLI, always. Stacks that the tests make of a `Variant` are deployed by
-CloudFormation's API, which takes a tenth of the CLI's time; with DEPLOY_BY=cli in the environment, as `make test-long`
-has it, by the CLI too.
+What a test calls by `Cloud.cdk` is the real CLI, always. Stacks that the tests make of a `Variant`, and apps that
+`Cloud.deploy_app` runs, are deployed by CloudFormation's API, which takes a tenth of the CLI's time; with
+DEPLOY_BY=cli in the environment, as `make test-long` has it, by the CLI too.
 """
 
 import itertools
