@@ -7,6 +7,7 @@ DEPLOY_BY=cli in the environment, as `make test-long` has it, by the CLI too.
 
 import itertools
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,11 +123,14 @@ class Cloud:
 
 
 @pytest.fixture(scope="session")
-def bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def bootstrapped(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Cloud]:
     with LocalAws(settings=Settings(create_latency=0.5)) as aws:
         cloud = Cloud(aws, tmp_path_factory.mktemp("cdk"))
         cloud.bootstrap()
         yield cloud
+    if not request.session.testsfailed:
+        # All the assemblies: the process that spreads the tests would take them away by itself, after the last test.
+        shutil.rmtree(cloud.directory, ignore_errors=True)
 
 
 @pytest.fixture
