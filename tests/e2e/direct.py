@@ -114,7 +114,7 @@ class Deployer:
         while (status := stack_status(self._aws, name)).endswith("_IN_PROGRESS"):
             assert time.monotonic() < until, f"{name} is still {status}"
             time.sleep(interval)
-            # Ten stacks that are deployed at once would otherwise keep a core busy with looks.
+            # Tests deploy up to ten stacks at once: their looks add up.
             interval = min(interval * _GROWTH, _LONGEST)
         return status
 
