@@ -35,10 +35,10 @@ demo-fleet: set-up ## See the command evs-entitlements: policy, resolve, deploy,
 	@python -m demo.fleet
 
 test: set-up ## Run the tests, about 4 minutes
-	@python -m pytest -q -p tests.support.scheduling -n 5 -m "not long" $(ARGS)
+	@python -m pytest -q -p tests.support.scheduling -n 6 -m "not long" $(ARGS)
 
 test-long: set-up ## Run all tests, also those that wait long; each stack is deployed by the real CLI
-	@DEPLOY_BY=cli python -m pytest -q -p tests.support.scheduling -n 5 $(ARGS)
+	@DEPLOY_BY=cli HISTORIES=$(or $(HISTORIES),600) python -m pytest -q -p tests.support.scheduling -n 5 $(ARGS)
 
 lint: set-up ## Check style, types and pages
 	@ruff check --quiet .

@@ -13,12 +13,14 @@ from itertools import pairwise
 from typing import Any, cast
 
 from aws_cdk import CfnCondition, CfnDeletionPolicy, CfnResource, RemovalPolicy, Stack
-from constructs import Construct, IConstruct
+from constructs import Construct, IConstruct, Node
 
 from evs_entitlements.validation import VmIds
 
 #: Id of a declaration under its construct.
 DECLARATION_ID = "Declaration"
+#: A construct, the identity of the one around it, and that one's node.
+_Place = tuple[IConstruct, int, Node]
 _DELETION_POLICIES = {
     # A first deployment that is rolled back leaves nothing behind.
     RemovalPolicy.RETAIN: CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE,
@@ -38,12 +40,14 @@ def applied_policy(resource: CfnResource, initial: CfnDeletionPolicy) -> Removal
     `apply_removal_policy` sets both, also where the DeletionPolicy stays what it was.
     """
     options = resource.cfn_options
-    if options.update_replace_policy is None and options.deletion_policy == initial:
+    # Each reading asks the CDK's Node.
+    policy = options.deletion_policy
+    if policy == initial and options.update_replace_policy is None:
         return None
-    if options.deletion_policy == CfnDeletionPolicy.SNAPSHOT:
+    if policy == CfnDeletionPolicy.SNAPSHOT:
         # An app that does not make this an error of its own is told by the CDK that it is ignored.
         return None
-    return RemovalPolicy.DESTROY if options.deletion_policy == CfnDeletionPolicy.DELETE else RemovalPolicy.RETAIN
+    return RemovalPolicy.DESTROY if policy == CfnDeletionPolicy.DELETE else RemovalPolicy.RETAIN
 
 
 class Declaration(CfnResource):
@@ -74,6 +78,7 @@ class Declaration(CfnResource):
         self.removal_policy = removal_policy
         #: The construct and those around it, from the inside out, without the stack.
         self.scopes = scopes(construct)
+        self.places = _places([*self.scopes, cast(IConstruct, self.stack)])
         self._target = target
         self.cfn_options.deletion_policy = self._initial = deletion_policy(removal_policy)
 
@@ -125,23 +130,28 @@ def scopes(construct: IConstruct) -> list[IConstruct]:
 def still_declared(declarations: Iterable[Declaration]) -> list[Declaration]:
     """Return the declarations that are still in the tree: `try_remove_child` may have taken out a construct around."""
     children: dict[int, set[int]] = {}
-    return [each for each in declarations if _are_children([*each.scopes, cast(IConstruct, each.stack)], children)]
+    return [each for each in declarations if _are_children(each.places, children)]
 
 
 def is_in_tree(construct: IConstruct) -> bool:
     """Tell whether a construct, and all around it up to its stack, are in the tree still."""
-    return _are_children([*scopes(construct), cast(IConstruct, Stack.of(construct))], {})
+    return _are_children(_places([*scopes(construct), cast(IConstruct, Stack.of(construct))]), {})
 
 
-def _are_children(around: list[IConstruct], children: dict[int, set[int]]) -> bool:
-    def is_child(child: IConstruct, parent: IConstruct) -> bool:
+def _places(around: list[IConstruct]) -> list[_Place]:
+    # A construct has one node for ever, and asking the CDK's Node for it takes as long as asking for its children.
+    return [(child, id(parent), parent.node) for child, parent in pairwise(around)]
+
+
+def _are_children(places: list[_Place], children: dict[int, set[int]]) -> bool:
+    def is_child(child: IConstruct, parent: int, node: Node) -> bool:
         # By identity: another construct may have taken the place and the name of one that was removed. The CDK's
         # Python runtime keeps one object for each construct. A parent's children are asked for once.
-        if id(parent) not in children:
-            children[id(parent)] = {id(each) for each in parent.node.children}
-        return id(child) in children[id(parent)]
+        if parent not in children:
+            children[parent] = {id(each) for each in node.children}
+        return id(child) in children[parent]
 
-    return all(is_child(child, parent) for child, parent in pairwise(around))
+    return all(is_child(*place) for place in places)
 
 
 def two_values(values: dict[str, str], label: str) -> str:

@@ -1,12 +1,13 @@
 """One bootstrapped local AWS for all end-to-end tests of a worker; the function's role is enforced.
 
-What a test calls by `Cloud.cdk` is the real CLI, always. Stacks that the tests make of a `Variant` are deployed by
-CloudFormation's API, which takes a tenth of the CLI's time; with DEPLOY_BY=cli in the environment, as `make test-long`
-has it, by the CLI too.
+What a test calls by `Cloud.cdk` is the real CLI, always. Stacks that the tests make of a `Variant`, and apps that
+`Cloud.deploy_app` runs, are deployed by CloudFormation's API, which takes a tenth of the CLI's time; with
+DEPLOY_BY=cli in the environment, as `make test-long` has it, by the CLI too.
 """
 
 import itertools
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from tests.e2e.stacks import CONNECTOR, ENVIRONMENT, Variant
 
 _numbers = itertools.count(1)
 BY_CLI = os.environ.get("DEPLOY_BY") == "cli"
+#: What cdk.json has the CLI run.
+APP = "python3 app.py"
 CONTEXT = ("-c", f"environmentId={ENVIRONMENT}", "-c", f"connectorId={CONNECTOR}")
 
 
@@ -69,6 +72,12 @@ class Cloud:
         artifact_id, _ = stack_of(Path(assembly), name)
         return self.cdk("deploy", artifact_id, "--exclusively", *options, app=assembly, limit=limit)
 
+    def deploy_app(self, app: str, *options: str) -> Done:
+        """Run an app with the context that the options give, and deploy its one stack."""
+        if BY_CLI:
+            return self.cdk("deploy", *options, app=app)
+        return self.deployer.deploy_app(app, options, self.directory, self.cdk.environment())
+
     def deployed(self, variant: Variant) -> Done:
         done = self.deploy(variant)
         assert done.exit_code == 0, done.output
@@ -114,11 +123,14 @@ class Cloud:
 
 
 @pytest.fixture(scope="session")
-def bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def bootstrapped(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Cloud]:
     with LocalAws(settings=Settings(create_latency=0.5)) as aws:
         cloud = Cloud(aws, tmp_path_factory.mktemp("cdk"))
         cloud.bootstrap()
         yield cloud
+    if not request.session.testsfailed:
+        # All the assemblies: the process that spreads the tests would take them away by itself, after the last test.
+        shutil.rmtree(cloud.directory, ignore_errors=True)
 
 
 @pytest.fixture

@@ -6,11 +6,16 @@ stack do, not what the CLI does. Knows nothing of entitlements.
 
 import io
 import json
+import shlex
+import subprocess
+import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from local_aws import LocalAws
 from local_aws.launcher import ACCOUNT
-from testing.cdk import PROJECT, Done
+from testing.cdk import LIMIT, PROJECT, Done
 from testing.observed import stack_status
 
 _BOOTSTRAP = PROJECT / "node_modules" / "aws-cdk" / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml"
@@ -26,8 +31,8 @@ _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPA
 #: A stack of one of these cannot be updated: the CLI deletes it and creates it anew.
 _REPLACED = ("ROLLBACK_COMPLETE", "CREATE_FAILED", "DELETE_FAILED")
 _SUCCEEDED = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-#: Seconds between two looks at a stack.
-_INTERVAL = 0.2
+#: Seconds between the first two looks at a stack, by how much longer each next wait is, and the longest.
+_INTERVAL, _GROWTH, _LONGEST = 0.2, 1.15, 1.0
 
 
 class Deployer:
@@ -59,6 +64,23 @@ class Deployer:
         """Create or update the stack; return how that ended, with what CloudFormation said of it as the output."""
         return self._done("deploy", name, assembly, lambda: self._deploy(assembly, name, limit, rollback) in _SUCCEEDED)
 
+    def deploy_app(self, app: str, options: Sequence[str], directory: Path, environment: Mapping[str, str]) -> Done:
+        """Run an app with the context of `-c name=value`, as the CLI does, and deploy its one stack."""
+        given = dict(value.split("=", 1) for name, value in pairwise(options) if name == "-c")
+        context = {**json.loads((PROJECT / "cdk.json").read_text())["context"], **given}
+        assembly = tempfile.mkdtemp(prefix="cdk.out-", dir=directory)
+        began, clock = time.time(), time.monotonic()
+        ran = subprocess.run(
+            shlex.split(app), cwd=PROJECT, capture_output=True, text=True, timeout=LIMIT,
+            env={**environment, "CDK_OUTDIR": assembly, "CDK_CONTEXT_JSON": json.dumps(context)},
+        )  # fmt: skip
+        said = ran.stdout + ran.stderr
+        if ran.returncode != 0:
+            return Done(app, ran.returncode, said, began, time.monotonic() - clock, assembly)
+        (name,) = _stacks(Path(assembly))
+        done = self.deploy(assembly, name, LIMIT)
+        return replace(done, output=f"{said}\n{done.output}", began=began, seconds=time.monotonic() - clock)
+
     def destroy(self, name: str, limit: float) -> Done:
         """Delete the stack; return how that ended."""
         return self._done("destroy", name, "", lambda: self._delete(name, limit) == "GONE")
@@ -67,27 +89,33 @@ class Deployer:
         began, clock = time.time(), time.monotonic()
         exit_code = 0 if succeeds() else 1
         seconds = time.monotonic() - clock
-        return Done(f"{command} {name}", exit_code, "\n".join(self._said(name, began)), began, seconds, assembly)
+        said = [*self._said(name, began), *self._outputs(name)]
+        return Done(f"{command} {name}", exit_code, "\n".join(said), began, seconds, assembly)
 
     def _deploy(self, assembly: str, name: str, limit: float, rollback: bool) -> str:
         artifact_id, template = stack_of(Path(assembly), name)
+        is_protected = bool(_stacks(Path(assembly))[name][1].get("terminationProtection"))
         self._publish(Path(assembly), f"{artifact_id}.assets.json")
         status = stack_status(self._aws, name)
         if status in _REPLACED:
             status = self._delete(name, limit)
         call = self._client.create_stack if status == "GONE" else self._client.update_stack
         call(StackName=name, TemplateBody=template, Capabilities=_CAPABILITIES, DisableRollback=not rollback)
-        return self._settled(name, limit)
+        status = self._settled(name, limit)
+        self._client.update_termination_protection(StackName=name, EnableTerminationProtection=is_protected)
+        return status
 
     def _delete(self, name: str, limit: float) -> str:
         self._client.delete_stack(StackName=name)
         return self._settled(name, limit)
 
     def _settled(self, name: str, limit: float) -> str:
-        until = time.monotonic() + limit
+        until, interval = time.monotonic() + limit, _INTERVAL
         while (status := stack_status(self._aws, name)).endswith("_IN_PROGRESS"):
             assert time.monotonic() < until, f"{name} is still {status}"
-            time.sleep(_INTERVAL)
+            time.sleep(interval)
+            # Tests deploy up to ten stacks at once: their looks add up.
+            interval = min(interval * _GROWTH, _LONGEST)
         return status
 
     def _publish(self, assembly: Path, manifest: str) -> None:
@@ -120,17 +148,27 @@ class Deployer:
             if event["Timestamp"].astimezone(UTC) >= began
         ]
 
+    def _outputs(self, name: str) -> list[str]:
+        if stack_status(self._aws, name) == "GONE":
+            return []
+        (stack,) = self._client.describe_stacks(StackName=name)["Stacks"]
+        return [f"{one['OutputKey']} = {one['OutputValue']}" for one in stack.get("Outputs", [])]
+
 
 def stack_of(assembly: Path, name: str) -> tuple[str, str]:
     """Return the id of a stack's artifact, and its template, by what the assembly's manifest says."""
+    artifact_id, properties = _stacks(assembly)[name]
+    return artifact_id, (assembly / properties["templateFile"]).read_text()
+
+
+def _stacks(assembly: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return name -> id of the artifact and its properties, of each stack."""
     artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
-    (found,) = (
-        (artifact_id, artifact["properties"]["templateFile"])
+    return {
+        artifact["properties"].get("stackName", artifact_id): (artifact_id, artifact["properties"])
         for artifact_id, artifact in artifacts.items()
         if artifact["type"] == "aws:cloudformation:stack"
-        and artifact["properties"].get("stackName", artifact_id) == name
-    )
-    return found[0], (assembly / str(found[1])).read_text()
+    }
 
 
 def _content(assembly: Path, asset: dict[str, Any]) -> bytes:

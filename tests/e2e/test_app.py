@@ -6,7 +6,7 @@ from pathlib import Path
 from app_context import default_stack_name
 from testing.cdk import PROJECT, Cdk, Done
 from testing.observed import changing_calls, failures, stack_status
-from tests.e2e.conftest import CONTEXT, Cloud
+from tests.e2e.conftest import APP, CONTEXT, Cloud
 from tests.e2e.stacks import CONNECTOR, ENVIRONMENT
 from tests.support.app import run_app
 
@@ -78,7 +78,7 @@ def test_a_second_environment_is_a_second_stack_and_takes_nothing_away(cloud: Cl
 
 
 def test_a_value_under_another_name_is_refused(cloud: Cloud) -> None:
-    done = cdk(cloud, "deploy", "vm-101", options=("-c", "removalPolicy=RETAIN"))
+    done = cloud.deploy_app(APP, *CONTEXT, "-c", "vmIds=vm-101", "-c", "removalPolicy=RETAIN")
     assert done.exit_code != 0
     assert "error: removalPolicy: is no context value of this app; did you mean retain=true?" in done.words
     assert cloud.evs.calls() == []

@@ -14,7 +14,7 @@ from app_provider import STACK_NAME
 from testing.cdk import PROJECT
 from testing.observed import changing_calls, failures, stack_status
 from tests.audit.stacks import cfn_lint
-from tests.e2e.conftest import Cloud
+from tests.e2e.conftest import APP, Cloud
 from tests.e2e.stacks import CONNECTOR, ENVIRONMENT
 from tests.support.npm import with_packages
 
@@ -62,7 +62,7 @@ class Stacks:
 def provider(bootstrapped: Cloud) -> Stacks:
     """The function alone, deployed."""
     bootstrapped.evs.reset()
-    done = bootstrapped.cdk("deploy", *PROVIDER, "-c", f"stackNames={NAMES}")
+    done = bootstrapped.deploy_app(APP, *PROVIDER, "-c", f"stackNames={NAMES}")
     assert done.exit_code == 0, done.output
     assert f"the function alone, for {ENVIRONMENT}; stack {STACK_NAME}; ServiceToken is exported as" in done.words
     return Stacks(bootstrapped)
@@ -157,7 +157,7 @@ def test_a_stack_whose_name_is_not_covered_gets_nothing(stacks: Stacks) -> None:
 
 def test_the_simplest_app_in_python(cloud: Cloud) -> None:
     app = f"python {EXAMPLES / 'python' / 'app.py'}"
-    done = cloud.cdk("deploy", app=app)
+    done = cloud.deploy_app(app)
     assert done.exit_code == 0, done.output
     assert cloud.held() == ["vm-101", "vm-102"]
     done = cloud.destroy_assembly(done.assembly, stack_of(done.assembly))
@@ -167,13 +167,13 @@ def test_the_simplest_app_in_python(cloud: Cloud) -> None:
 
 def test_an_app_in_typescript(stacks: Stacks) -> None:
     cloud, app = stacks.cloud, f"node {typescript() / 'app.ts'}"
-    done = cloud.cdk("deploy", "-c", "vmIds=vm-103,vm-104", app=app)
+    done = cloud.deploy_app(app, "-c", "vmIds=vm-103,vm-104")
     assert done.exit_code == 0, done.output
     assert cloud.held() == ["vm-103", "vm-104"]
     assert "DeclaredVms = 2" in done.words
     linted = cfn_lint(*Path(done.assembly).glob("*.template.json"))
     assert linted.returncode == 0, linted.stdout + linted.stderr
-    done = cloud.cdk("deploy", "-c", "vmIds=vm-104", "-c", "retain=true", app=app)
+    done = cloud.deploy_app(app, "-c", "vmIds=vm-104", "-c", "retain=true")
     assert done.exit_code == 0, done.output
     assert cloud.held() == ["vm-104"]
     done = cloud.destroy_assembly(done.assembly, stack_of(done.assembly))

@@ -10,7 +10,7 @@ import pytest
 from evs_entitlements.lock import EntitlementLock
 from testing.cdk import Done as DeployDone
 from testing.observed import changing_calls
-from tests.e2e.conftest import Cloud
+from tests.e2e.conftest import APP, Cloud
 from tests.e2e.stacks import CONNECTOR, ENVIRONMENT, Variant
 from tests.fleet.run import Done, evs_entitlements
 
@@ -37,7 +37,7 @@ class Fleet:
     def deploy(self, name: str, *options: str) -> DeployDone:
         """Deploy what the lock says, by the app's own context value."""
         lock = str(self.directory / "entitlements.lock.json")
-        done = self.cloud.cdk("deploy", "-c", f"lockFile={lock}", "-c", f"stackName={name}", *options)
+        done = self.cloud.deploy_app(APP, "-c", f"lockFile={lock}", "-c", f"stackName={name}", *options)
         assert done.exit_code == 0, done.output
         assert f"{len(self.lock.vm_ids)} VMs are declared for {ENVIRONMENT} at {CONNECTOR}" in done.output
         return done

@@ -33,7 +33,7 @@ def synthesized(cloud: Cloud, name: str, vm_ids: list[str], *, grants: bool = Tr
 
 
 def deployed(cloud: Cloud, app: str, name: str) -> dict[str, str]:
-    done = cloud.cdk("deploy", "--method", "direct", app=app)
+    done = cloud.deploy_assembly(app, name)
     assert done.exit_code == 0, done.output
     [stack] = cloud.aws.boto3_client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}

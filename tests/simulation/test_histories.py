@@ -1,4 +1,4 @@
-"""Random histories, some 300 of them in any run of the tests; `make soak` plays as many as one likes.
+"""Random histories, 120 of them in `make test` and 600 in `make test-long`; `make soak` plays as many as one likes.
 
 HISTORIES (how many) and SEED (of the first) come from the environment.
 """
@@ -11,7 +11,7 @@ from .history import draw
 from .play import play
 from .shrink import shrunk
 
-HISTORIES = int(os.environ.get("HISTORIES", "300"))
+HISTORIES = int(os.environ.get("HISTORIES", "120"))
 SEED = int(os.environ.get("SEED", "20261126"))
 PARTS = 10
 

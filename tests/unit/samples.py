@@ -23,6 +23,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
 import evs_entitlements
+from evs_entitlements import lambda_code
 
 PUBLIC = {name: getattr(evs_entitlements, name) for name in evs_entitlements.__all__}
 
@@ -54,6 +55,8 @@ def whole_app(code: str) -> None:
 
 def main() -> int:
     failed = 0
+    # Copying the function's code and hashing it would take longer than all else.
+    lambda_code.staged_files = lambda: {"lambda_handler/main.py": b"handler = print\n"}
     for where, code in json.loads(Path(sys.argv[1]).read_text()):
         shutil.rmtree(os.environ["CDK_OUTDIR"], ignore_errors=True)
         try:

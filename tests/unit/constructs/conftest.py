@@ -18,7 +18,7 @@ if _node is not None and _node.origin is not None:
 from aws_cdk import App, Stack  # noqa: E402  after Node was chosen
 from constructs import Construct  # noqa: E402
 
-from evs_entitlements import WindowsServerEntitlements  # noqa: E402
+from evs_entitlements import WindowsServerEntitlements, lambda_code  # noqa: E402
 
 ENVIRONMENT = "env-abcde12345"
 CONNECTOR = "cnctr-abcde12345"
@@ -57,7 +57,17 @@ class Synth:
 
 
 @pytest.fixture
-def new_synth(tmp_path: Path) -> Callable[..., Synth]:
+def small_asset(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stage one file in place of the function's code, which takes as long to copy and hash as all else of a synthesis.
+
+    tests/unit/constructs/test_lambda_code.py is about the code, and stages the real one.
+    """
+    if request.path.name != "test_lambda_code.py":
+        monkeypatch.setattr(lambda_code, "staged_files", lambda: {"lambda_handler/main.py": b"handler = print\n"})
+
+
+@pytest.fixture
+def new_synth(tmp_path: Path, small_asset: None) -> Callable[..., Synth]:
     """Make apps that know nothing of each other."""
     numbers = itertools.count()
     return lambda context=None: Synth(tmp_path / f"cdk.out{next(numbers)}", context)
