@@ -91,12 +91,17 @@ class State:
         return replace(self, sets={**self.sets, physical_id: declared})
 
     def drop(self, physical_ids: Iterable[str]) -> "State":
-        """Drop sets, and remember that they were dropped. Those that are not there are no error."""
+        """Drop sets, and remember of live ones that they were dropped. Those that are not there are no error.
+
+        CloudFormation has never heard of a pending one, unless the ledger was lost since it was live. Then a request
+        was delivered again, and failed. What the set's id proves must not be forgotten for that.
+        """
         dropped = [physical_id for physical_id in physical_ids if physical_id in self.sets]
         if not dropped:
             return self
         sets = {physical_id: declared for physical_id, declared in self.sets.items() if physical_id not in dropped}
-        remembered = (*(one for one in self.dropped if one not in dropped), *dropped)
+        known = [one for one in dropped if self.sets[one].live]
+        remembered = (*(one for one in self.dropped if one not in known), *known)
         return replace(self, sets=sets, dropped=remembered[-DROPPED:])
 
     def sets_of(self, logical_id: str, *, live: bool) -> dict[str, DeclaredSet]:

@@ -195,7 +195,15 @@ class Convergence:
             # The ledger was out of reach: it has nothing to say of this request, nor has it taken the fence.
             return answer
         try:
-            return self._conclude(answer)
+            try:
+                return self._conclude(answer)
+            except Restart:
+                # This invocation's own write has come through, and the ledger's answer to that was lost.
+                record = self._fence.record
+                if record.answer is not None:
+                    return Answer.of_stored(record.answer)
+                self._fence.is_failing = record.failing is not None
+                return self._conclude(answer)
         except (Interruption, Restart) as other:
             logger.warning("not given up: %s", other)
             return None

@@ -62,9 +62,8 @@ class Deletions:
     def delete(self, look: Look) -> None:
         """Delete what is ready for it, by the rows of a look."""
         waits_for_creation = look.began < self._settle_by
-        asked = asked_at(self._fence.state, self._connector)
         # The list may show for a while what EVS has deleted. A second call could hit whoever entitles the VM next.
-        recent = {vm_id for vm_id, at in asked.items() if look.began - at < self._context.pace.list_lag}
+        recent = self._asked_lately(self._fence.state, look)
         # A creation without an answer could come after the deletion.
         coming = may_land(self._fence.state, self._connector, look.began) if waits_for_creation else NO_VMS
         # There is nothing to pay for, and EVS has refused before: one call without an answer is awaited.
@@ -86,20 +85,29 @@ class Deletions:
         while queue and self._context.clock.now() < self._until:
             self._call(queue, look)
 
-    def _allowed(self, state: State) -> VmIds:
-        """Return the VMs that may be deleted, by the ledger as it is: in no set, and not adopted unless for certain."""
+    def _allowed(self, state: State, look: Look) -> VmIds:
+        """Return the VMs that may be deleted, by the ledger as it is: in no set, and not adopted unless for certain.
+
+        Nor may those be whose deletion EVS has taken since the look, or shortly before: of another invocation, while
+        this one was held up.
+        """
         adopted = state.holding(self._connector).adopted
         unjudged = {vm_id for vm_id, adoption in adopted.items() if adoption.at not in self._completed}
-        return state.removable(self._connector) - unjudged
+        return state.removable(self._connector) - unjudged - self._asked_lately(state, look)
+
+    def _asked_lately(self, state: State, look: Look) -> VmIds:
+        """Return the VMs whose deletion EVS has taken, so lately that a look may still show them."""
+        asked = asked_at(state, self._connector)
+        return frozenset(vm_id for vm_id, at in asked.items() if look.began - at < self._context.pace.list_lag)
 
     def _call(self, queue: "deque[Batch]", look: Look) -> None:
         mutations = self._context.mutations
         window = [queue.popleft() for _ in range(min(len(queue), self._context.pace.announced_at_once))]
         outcomes = mutations.run(
-            "DeleteEntitlement", self._connector, map(frozenset, window), {}, allowed=self._allowed
+            "DeleteEntitlement", self._connector, map(frozenset, window), {}, lambda state: self._allowed(state, look)
         )
         called = NO_VMS.union(*(vm_ids for vm_ids, _ in outcomes))
-        allowed = self._allowed(self._fence.state)
+        allowed = self._allowed(self._fence.state, look)
         rest = [tuple(vm_id for vm_id in batch if vm_id in allowed and vm_id not in called) for batch in window]
         queue.extendleft(reversed([batch for batch in rest if batch]))
         for vm_ids, outcome in outcomes:

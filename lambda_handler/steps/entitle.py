@@ -7,7 +7,7 @@ ours, unless a call of ours that nobody knows the outcome of explains the refusa
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ..aws.calls import AwsError, NotFound, Refused
 from ..cloudformation.properties import Properties
@@ -43,6 +43,8 @@ class Entitling:
         self._singled_out = 0
         self._is_best_effort = False
         self._seen: Rows = {}
+        #: VMs of the last batch looked at, of which another invocation has yet to say what became of its call.
+        self._unheard: VmIds = NO_VMS
         self._looked_at = 0.0
         self._not_found_since: float | None = None
         self._not_found_answers = 0
@@ -134,18 +136,27 @@ class Entitling:
             except AwsError as error:
                 raise explained(error, self._connector, context.request.place) from error
             self._seen, self._looked_at = look.rows, look.began
-        state, invocation = context.fence.state, context.fence.invocation
-        ours = Ours(state, self._connector)
-        # Only the call of another invocation explains them. That one may be about to say that EVS has refused it.
-        unheard = called_by_others(state, self._connector, invocation, now - context.pace.others_for)
+        if not self._unheard_of(batch, now).isdisjoint(self._seen):
+            # The other invocation may have told the ledger since.
+            context.fence.reload()
+        self._unheard = self._unheard_of(batch, now)
+        ours = Ours(context.fence.state, self._connector)
         held = {
             vm_id: row
             for vm_id in batch
-            if (row := self._seen.get(vm_id)) and row.may_be_held and vm_id not in unheard and ours.has(row)
+            if (row := self._seen.get(vm_id)) and row.may_be_held and vm_id not in self._unheard and ours.has(row)
         }
         context.fence.confirm(self._connector, ours.shown(held, held))
         self._progress.saw(held, now)
         return [vm_id for vm_id in batch if vm_id not in held]
+
+    def _unheard_of(self, batch: Batch, now: float) -> VmIds:
+        """Return the VMs that only the call of another invocation explains.
+
+        That one may be about to say that EVS has refused it.
+        """
+        fence, recently = self._context.fence, now - self._context.pace.others_for
+        return called_by_others(fence.state, self._connector, fence.invocation, recently).intersection(batch)
 
     def _somebody_elses(self, batch: Iterable[str]) -> VmIds:
         """Return the VMs that the last look shows as held by somebody else."""
@@ -191,7 +202,7 @@ class Entitling:
             middle = len(rest) // 2
             queue.extendleft([tuple(rest[middle:]), tuple(rest[:middle])])
 
-    def _is_in_doubt(self, error: NotFound | Refused, vm_ids: Iterable[str]) -> bool:
+    def _is_in_doubt(self, error: NotFound | Refused, vm_ids: Collection[str]) -> bool:
         """Tell whether VMs may be refused for an entitlement that the list does not show yet.
 
         It may be our own: a call for the VM, of this or another invocation, without an answer, or one that EVS took.
@@ -201,6 +212,8 @@ class Entitling:
         context, now = self._context, self._context.clock.now()
         if self._is_best_effort:
             return False
+        if not self._unheard.isdisjoint(vm_ids):
+            return True
         context.fence.reload()
         state = context.fence.state
         is_already = _ALREADY.search(str(error)) is not None

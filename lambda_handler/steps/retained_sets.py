@@ -71,19 +71,20 @@ class RetainedSets(DeclaredSets):
         """Take over from sets that CloudFormation does not follow any more: they were retained.
 
         Otherwise a set that was retained under one logical id, and is declared again under another, would keep its VMs
-        for ever. Such sets are counted as kept here. VMs that this resource already declares leave them. They leave
-        retained sets of its own logical id, too: while another resource declared them as well, they could not.
+        for ever. Such sets are counted as kept here. VMs that this resource has declared since leave them. They leave
+        retained sets of its own logical id, too: while another resource declared them as well, they could not. They
+        stay in a set that was declared later than this resource's own: what that one says is the user's last word.
         """
         context, request = self._context, self._request
         if isinstance(self._given, Failure):
             return
         state = context.fence.state
-        established = NO_VMS
+        established, since = NO_VMS, context.fence.record.found or 0
         if request.type == "Update":
             # Only of the set that CloudFormation names: of another one it may never have heard.
             own = state.sets.get(request.physical_id)
             if own is not None and own.live and not own.kept and own.connector == self.connector:
-                established = own.vm_ids
+                established, since = own.vm_ids, own.sequence
         elif request.type == "Delete" and context.fence.record.found is not None and not self._retains:
             established = self.declared.vm_ids
         mine = established if request.type == "Delete" else established | self.declared.vm_ids
@@ -109,7 +110,8 @@ class RetainedSets(DeclaredSets):
         def taken_over(state: State) -> State:
             for physical_id in gone & state.sets.keys():
                 other = state.sets[physical_id]
-                rest = replace(other, kept=True, vm_ids=other.vm_ids - established)
+                left = established if other.sequence < since else NO_VMS
+                rest = replace(other, kept=True, vm_ids=other.vm_ids - left)
                 state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
             return state
 

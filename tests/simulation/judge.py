@@ -136,7 +136,7 @@ class Judge:
             may_be_given_back = (
                 vm in stack.ambiguous
                 or stack.may_stay(*vm, is_refused=row.is_deletion_refused)
-                or (stack.is_unsure and not stack.is_gone and stack.was_unheard(*vm))
+                or (stack.is_unsure and stack.was_unheard(*vm))
                 or (stack.is_unsure and (stack.name in row.adopters or vm in stack.ever_retained | stack.to_retain))
             )
             if row.vm_id not in stack.protected(row.where) and not stack.is_denied and not may_be_given_back:

@@ -164,6 +164,8 @@ class Stack:
 
         A Create or Update tries, and succeeds even where EVS refuses the deletion still.
         """
+        if is_refused and not self.is_gone:
+            return True  # it stays in the ledger, and the next request tries again
         number = self.skipped.get((where, vm_id))
         if number is None:
             return False

@@ -114,6 +114,25 @@ def test_what_only_the_call_of_another_invocation_explains_waits_for_what_that_o
     assert creation.progress.failed.keys() == (frozenset() if is_theirs else ids(1))
 
 
+def test_what_another_invocation_has_told_the_ledger_since_is_ours() -> None:
+    """Its call is in the ledger as this one knows it. In the table it is confirmed by now, and forgotten."""
+    creation = Creation()
+    room = creation.room
+    room.called("CreateEntitlement", ids(1), 0.1, lands=52.0, until=117.0)
+    room.listed = lambda _: [row(1, started=START + 0.1)]
+
+    def answer(*_: Any) -> Rows:
+        room.table.stored = calls.confirm(
+            calls.take(room.table.stored, "call", ids(1), START + 69.0), HERE, {"vm-1": START}
+        )
+        raise Refused(ACTION, "ValidationException", "vm-1 already has an entitlement")
+
+    room.answers = answer
+    creation.entitling.create(ids(1))
+    assert not creation.progress.failed
+    assert len(room.calls) == 1
+
+
 def test_of_thousands_of_refused_vms_only_some_are_singled_out() -> None:
     creation = Creation()
     creation.refuses(*range(1, 3001), names=False)

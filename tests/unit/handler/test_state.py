@@ -104,9 +104,18 @@ def test_what_is_remembered_is_bounded() -> None:
         state = state.admit(request(str(number), arrived=float(number)))
     assert len(state.requests["A"].before) == REMEMBERED
     for number in range(DROPPED + 5):
-        state = state.declare(str(number), DeclaredSet("A", HERE, frozenset({"vm-1"}), "r", 1)).drop([str(number)])
+        live = DeclaredSet("A", HERE, frozenset({"vm-1"}), "r", 1, live=True)
+        state = state.declare(str(number), live).drop([str(number)])
     assert len(state.dropped) == DROPPED
     assert state.dropped[-1] == str(DROPPED + 4)
+
+
+def test_a_pending_set_is_not_remembered_and_does_not_put_out_what_is() -> None:
+    """CloudFormation names none. Where it does, the ledger was lost, and the set's id is what proves the set."""
+    live = DeclaredSet("A", HERE, frozenset({"vm-1"}), "r", 1, live=True)
+    pending = DeclaredSet("A", HERE, frozenset({"vm-1"}), "r", 1)
+    assert State().declare("x", pending).drop(["x"]).dropped == ()
+    assert State().declare("x", live).drop(["x"]).declare("x", pending).drop(["x"]).dropped == ("x",)
 
 
 def test_a_holding_without_anything_is_no_entry() -> None:
