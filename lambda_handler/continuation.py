@@ -55,6 +55,7 @@ class Continuation:
     connector_asked: bool = False
     connector_wrong: str = ""
     missed: Mapping[Connector, Mapping[str, tuple[float, int]]] = field(default_factory=dict)
+    missed_claims: int = 0
 
     @classmethod
     def of(cls, event: Mapping[str, Any], arrived: float, answer_by: float) -> "Continuation":
@@ -82,6 +83,7 @@ class Continuation:
             connector_asked=given.get("ConnectorAsked", False),
             connector_wrong=given.get("ConnectorWrong", ""),
             missed=_unpacked_missed(given.get("Missed") or ()),
+            missed_claims=given.get("MissedClaims", 0),
         )
 
     def payload(self, event: Mapping[str, Any]) -> bytes:
@@ -105,6 +107,7 @@ class Continuation:
             "ConnectorAsked": self.connector_asked,
             "ConnectorWrong": self.connector_wrong,
             "Missed": _packed_missed(self.missed),
+            "MissedClaims": self.missed_claims,
         }
         payload = json.dumps({**rest, KEY: packed}, separators=(",", ":")).encode()
         if len(payload) > EVENT_BYTES and self.look is not None:

@@ -216,6 +216,7 @@ class Invocation:
             connector_asked=steps.carried.connector_asked,
             connector_wrong=steps.carried.connector_wrong,
             missed=steps.carried.missed,
+            missed_claims=steps.carried.missed_claims,
         )
 
     def _given_up(self, reason: str) -> Answer | None:

@@ -67,6 +67,7 @@ def wired(
             before.connector_asked,
             before.connector_wrong,
             {connector: dict(missed) for connector, missed in before.missed.items()},
+            before.missed_claims,
         ),
         is_shared=SHARED in os.environ,
     )

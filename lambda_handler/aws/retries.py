@@ -6,6 +6,7 @@ own: an answer of DynamoDB says nothing of EVS, and a list says nothing of a cre
 
 import random
 from collections.abc import Callable
+from math import inf
 from typing import TypeVar
 
 from ..clock import Clock
@@ -67,12 +68,13 @@ class Retries:
         self._tries = min(self._tries + 1, 10)
         self._clock.pause(delay)
 
-    def through(self, step: Callable[[], _T], until: float, tries: int = 1) -> _T:
+    def through(self, step: Callable[[], _T], until: float, tries: int = 1, latest: float = inf) -> _T:
         """Take a step that can be repeated freely, until it succeeds.
 
         Args:
             until: when the last try begins, in epoch seconds.
             tries: so often at the least, though it is later: the process may have been held up between two tries.
+            latest: when the last of these begins at the latest, in epoch seconds.
 
         Raises:
             AwsError, Failure: as `wait` does.
@@ -85,7 +87,7 @@ class Retries:
             try:
                 result = step()
             except AwsError as error:
-                in_time = until if number >= tries else self._clock.now() + self._pace.slowest_retry
+                in_time = until if number >= tries else min(self._clock.now() + self._pace.slowest_retry, latest)
                 self.wait(error, max(until, in_time))
             else:
                 self.succeeded()

@@ -29,6 +29,10 @@ EVENT_PAGES = 100
 SKEW = 60.0
 
 
+class TooManyEvents(Failure):
+    """The stack has more events than are read. That won't pass."""
+
+
 class Stack:
     """The stack that a request belongs to.
 
@@ -148,13 +152,8 @@ class Stack:
     def has_ignored(self, physical_id: str, moment: float, now: float, *, unless_left: bool = False) -> bool:
         """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
 
-        It is not certain in the cases of `find_out_ignored`, or where CloudFormation can't be asked.
-
-        Args:
-            physical_id: what was answered.
-            moment: when it was declared at the earliest, in epoch seconds.
-            now: the present, in epoch seconds.
-            unless_left: as in `find_out_ignored`.
+        It is not certain in the cases of `find_out_ignored`, whose arguments it has, or where CloudFormation can't be
+        asked.
         """
         try:
             return self.find_out_ignored(physical_id, moment, now, unless_left=unless_left)
@@ -166,28 +165,33 @@ class Stack:
         """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
 
         S3 takes an answer that CloudFormation no longer waits for, of a Create that it cancelled: no event names its
-        id. Not certain: the events may no longer reach back so far.
+        id. Not certain: the events may no longer reach back so far, or there are too many of them.
 
         Args:
+            moment: when it was declared at the earliest, in epoch seconds; `now` is the present.
             unless_left: an id whose deletion CloudFormation has given up was taken on.
 
         Raises:
-            AwsError, Failure: CloudFormation can't be asked, or there are too many events.
+            AwsError, Failure: CloudFormation can't be asked.
         """
         if now - moment > self._pace.stack_history:
             return False
-        for event in self._events(self._stack_id):
-            if event.get("PhysicalResourceId") == physical_id:
-                # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
-                status = str(event.get("ResourceStatus", ""))
-                taken_on = {"DELETE_SKIPPED", "DELETE_FAILED"} if unless_left else {"DELETE_SKIPPED"}
-                return status.startswith("DELETE_") and status not in taken_on
-            if _epoch(event.get("Timestamp")) < moment - SKEW:
-                break
+        try:
+            for event in self._events(self._stack_id):
+                if event.get("PhysicalResourceId") == physical_id:
+                    # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
+                    status = str(event.get("ResourceStatus", ""))
+                    taken_on = {"DELETE_SKIPPED", "DELETE_FAILED"} if unless_left else {"DELETE_SKIPPED"}
+                    return status.startswith("DELETE_") and status not in taken_on
+                if _epoch(event.get("Timestamp")) < moment - SKEW:
+                    break
+        except TooManyEvents as failure:
+            logger.warning("whether CloudFormation has taken on %s is not certain: %s", physical_id, failure)
+            return False
         return True
 
     def _events(self, stack_id: str) -> Iterator[dict[str, Any]]:
-        """Yield a stack's events, newest first; raises Failure where there are too many of them."""
+        """Yield a stack's events, newest first; raises TooManyEvents where there are too many of them."""
         token: dict[str, str] = {}
         for _ in range(EVENT_PAGES):
             answer = self._ask("DescribeStackEvents", stack_id, **token)
@@ -195,7 +199,7 @@ class Stack:
             if not answer.get("NextToken"):
                 return
             token = {"NextToken": answer["NextToken"]}
-        raise Failure(f"more than {EVENT_PAGES} pages")
+        raise TooManyEvents(f"more than {EVENT_PAGES} pages")
 
     @property
     def _root(self) -> str:
@@ -238,6 +242,7 @@ class Stack:
             lambda: call(method, f"cloudformation:{operation}", StackName=stack_id, **parameters),
             until,
             tries=self._pace.stack_tries,
+            latest=self._until,
         )
 
 

@@ -38,6 +38,7 @@ class Carried:
     connector_asked: bool = False
     connector_wrong: str = ""
     missed: dict[Connector, dict[str, tuple[float, int]]] = field(default_factory=dict)
+    missed_claims: int = 0
 
 
 @dataclass

@@ -12,17 +12,14 @@ from ..errors import Failure, Interruption, LedgerFailure, LedgerGone, Restart, 
 from ..ledger.records import Adoption
 from ..ledger.state import State, key_of
 from ..log import logger
-from ..text import causes, clipped, clipped_json, count, json_bytes, some
+from ..text import causes, clipped, count, some
 from ..values import NO_VMS, VmIds
 from .context import Context
 from .declare import Declaring
-from .explain import SPARE_BEFORE_UNDO, explain
+from .explain import SPARE_BEFORE_UNDO, explain, reason_of_failure
 from .former_sets import FormerSets
 from .remove import Left, remove_all
 from .without_ledger import undo_without_ledger
-
-#: Most characters of a Reason but for its log stream, and most bytes of them as JSON.
-_REASON, _REASON_BYTES = 2000, 2700
 
 
 class Convergence:
@@ -195,18 +192,19 @@ class Convergence:
             # The ledger was out of reach: it has nothing to say of this request, nor has it taken the fence.
             return answer
         try:
-            try:
-                return self._conclude(answer)
-            except Restart:
-                # This invocation's own write has come through, and the ledger's answer to that was lost.
-                record = self._fence.record
-                if record.answer is not None:
-                    return Answer.of_stored(record.answer)
-                self._fence.is_failing = record.failing is not None
-                return self._conclude(answer)
+            return self._concluded_again(answer)
         except (Interruption, Restart) as other:
             logger.warning("not given up: %s", other)
             return None
+
+    def _concluded_again(self, answer: Answer) -> Answer:
+        try:
+            return self._conclude(answer)
+        except Restart:
+            # This invocation's own write has come through, and the ledger's answer to that was lost.
+            record = self._fence.record
+            self._fence.is_failing = record.failing is not None
+            return self._conclude(answer) if record.answer is None else Answer.of_stored(record.answer)
 
     def failed(self, reason: str) -> Answer:
         """Return the answer of a failure. A failed Create gets an id that no set has; other requests keep their id."""
@@ -216,12 +214,8 @@ class Convergence:
             record = self._fence.state.requests.get(key)
             sequence = record.sequence if record and record.request_id == request.request_id else 0
             physical_id = failed_id(sequence, request.request_id)
-        # What is too long is cut here, not at the end of the answer: there the connector and the log stream are named.
-        wrong = self._context.carried.connector_wrong
-        said = f" {wrong[:1].upper()}{wrong[1:]}" if wrong else ""
-        told = clipped_json(clipped(reason, _REASON - len(said)), _REASON_BYTES - json_bytes(said))
-        stop = "." if said and not told.endswith(".") else ""
-        return Answer("FAILED", physical_id, f"{told}{stop}{said} (log stream {self._log_stream})")
+        told = reason_of_failure(reason, self._context.carried.connector_wrong, self._log_stream)
+        return Answer("FAILED", physical_id, told)
 
     # --- Delete ----------------------------------------------------------------------------------------------------
 

@@ -218,7 +218,9 @@ class Entitling:
         state = context.fence.state
         is_already = _ALREADY.search(str(error)) is not None
         recently = now - context.pace.others_for
-        if not called_since(state, self._connector, recently).isdisjoint(vm_ids):
+        # It has become ours since: another resource's call was taken, listed, and is forgotten. The next look takes it.
+        made = state.owned(self._connector) - self._known
+        if not (called_since(state, self._connector, recently) | made).isdisjoint(vm_ids):
             return True
         if is_already and not may_be_created(state, self._connector, now).isdisjoint(vm_ids):
             return True

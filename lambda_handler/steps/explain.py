@@ -9,7 +9,7 @@ import time
 from ..aws.calls import AwsError
 from ..evs.connector_health import what_is_wrong
 from ..log import logger
-from ..text import clipped
+from ..text import clipped, clipped_json, json_bytes
 from ..values import Connector
 from .context import Context
 
@@ -19,6 +19,8 @@ AFTER = 60.0
 SPARE_BEFORE_UNDO = 60.0
 #: Seconds that are left for the answer itself, in any case.
 SPARE = 2.0
+#: Most characters of a Reason but for its log stream, and most bytes of them as JSON.
+_REASON, _REASON_BYTES = 2000, 2700
 
 
 def explain(context: Context, connector: Connector, doing: str, until: float, spare: float = SPARE) -> None:
@@ -47,3 +49,18 @@ def explain(context: Context, connector: Connector, doing: str, until: float, sp
         known = carried.connector_wrong or f"EVS reports nothing wrong with connector {connector.connector_id}"
     carried.connector_asked = True
     logger.warning("%s; %s", doing, known)
+
+
+def reason_of_failure(reason: str, wrong: str, log_stream: str) -> str:
+    """Return the Reason of an answer that says FAILED.
+
+    What is too long is cut here, not at the end of the answer: there the connector and the log stream are named.
+
+    Args:
+        wrong: what is wrong with the connector, as EVS has said; empty where it has said nothing.
+        log_stream: where the whole story stands.
+    """
+    said = f" {wrong[:1].upper()}{wrong[1:]}" if wrong else ""
+    told = clipped_json(clipped(reason, _REASON - len(said)), _REASON_BYTES - json_bytes(said))
+    stop = "." if said and not told.endswith(".") else ""
+    return f"{told}{stop}{said} (log stream {log_stream})"

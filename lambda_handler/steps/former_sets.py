@@ -80,18 +80,12 @@ class FormerSets(RetainedSets):
                 }
             if abandoned:
                 abandoned.discard(context.stack.physical_id_of(request.logical_id) or "")
-            if failed is None:
+            if failed is None and abandoned:
                 # The Create may never have begun, so that nothing tells yet that a set from before it was retained.
-                now = context.clock.now()
-                abandoned = {
-                    key
-                    for key in abandoned
-                    if context.stack.find_out_ignored(
-                        key, live[key].declared_at, now, unless_left=is_to_stay(live[key], live.values())
-                    )
-                }
+                abandoned &= self._ignored(live, context.stack.find_out_ignored)[0]
         if abandoned:
-            context.fence.write(lambda state: state.drop(abandoned))
+            # Its own Delete may have kept one since.
+            context.fence.write(lambda state: state.drop(key for key in abandoned if not _is_retained(state, key)))
 
     def drop_skipped(self) -> None:
         """Drop sets of resources that the stack has no more, whose clean-up CloudFormation has given up.
@@ -107,15 +101,16 @@ class FormerSets(RetainedSets):
             key: one
             for key, one in state.sets.items()
             if one.logical_id != request.logical_id
-            and (not (one.retained or one.retains) if one.live else _is_over(one, state, now))
+            and (not self._may_be_retained(one, state) if one.live else _is_over(one, state, now))
         }
         if not others or not stack.is_being_deleted():
             return
         try:
-            skipped = {
-                key
-                for key, one in others.items()
-                if not stack.has(one.logical_id) and stack.has_ignored(key, one.declared_at, now)
+            gone = {key: one for key, one in others.items() if not stack.has(one.logical_id)}
+            names = {one.logical_id for one in gone.values()}
+            live = {key: one for key, one in state.sets.items() if one.live and one.logical_id in names}
+            skipped = gone.keys() & self._ignored(live, stack.has_ignored)[0] | {
+                key for key in gone.keys() - live.keys() if stack.has_ignored(key, gone[key].declared_at, now)
             }
         except Failure as failure:
             logger.warning("%s", failure)
@@ -123,6 +118,10 @@ class FormerSets(RetainedSets):
         if skipped:
             logger.warning("the stack goes, and its clean-up has left %s", ", ".join(sorted(skipped)))
             context.fence.write(lambda state: state.drop(skipped))
+
+    @staticmethod
+    def _may_be_retained(one: DeclaredSet, state: State) -> bool:
+        return one.retained or (one.retains and (one.kept or is_to_stay(one, state.sets.values())))
 
     def has_request_to_come(self, connector: Connector) -> bool:
         """Tell whether CloudFormation will yet send a request for a set at a connector.
@@ -165,6 +164,10 @@ class FormerSets(RetainedSets):
         older = {key for key, value in live.items() if value.sequence < found}
         ignored = {key for key in live.keys() - older if stack.has_ignored(key, live[key].declared_at, now)}
         return ignored if stack.is_rolling_back() else ignored | older
+
+
+def _is_retained(state: State, physical_id: str) -> bool:
+    return physical_id in state.sets and state.sets[physical_id].retained
 
 
 def _is_over(pending: DeclaredSet, state: State, now: float) -> bool:

@@ -184,9 +184,12 @@ class Mutations:
         others = replace(self._fence.state, calls={key: one for key, one in calls.items() if key != call_id})
         called = first_left_at(others, call.connector)
         began = {vm_id: min(called[vm_id], call.left_at) if vm_id in called else sent_at for vm_id in call.vm_ids}
-        return frozenset(
+        holding = others.holding(call.connector)
+        # Another resource has taken them over meanwhile: they are somebody's, and this call made nothing of them.
+        adopted = call.vm_ids & (holding.adopted.keys() - known)
+        return adopted | frozenset(
             vm_id
-            for vm_id in call.vm_ids - (others.holding(call.connector).owned - known)
+            for vm_id in call.vm_ids - (holding.owned - known)
             if (row := rows.get(vm_id)) is not None and _is_older(row, began[vm_id], former.get(vm_id))
         )
 

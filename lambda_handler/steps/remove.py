@@ -156,6 +156,10 @@ class _Removal(Deletions):
         holds nothing, unless EVS has taken a deletion of it. Several looks in a row, over some seconds, do.
         """
         pace, now, missed = self._context.pace, self._context.clock.now(), self._context.carried.missed
+        if (claims := self._fence.state.claims) != self._context.carried.missed_claims:
+            # Somebody has called for VMs since: what was missed before may have been created again.
+            missed.clear()
+            self._context.carried.missed_claims = claims
         before = missed.get(self._connector, {})
         again = {vm_id: before.get(vm_id, (now, 0)) for vm_id in absent}
         missed[self._connector] = {vm_id: (since, looks + 1) for vm_id, (since, looks) in again.items()}

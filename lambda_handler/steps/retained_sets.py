@@ -4,9 +4,10 @@ Owns how they are told apart, and what a request takes over of them; never calls
 set stays: an entitlement too many is found on the bill, one too few by an auditor.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from ..aws.calls import AwsError
 from ..cloudformation.physical_id import failed_request, is_set_id
 from ..errors import Failure
 from ..ledger.records import DeclaredSet
@@ -35,23 +36,41 @@ class RetainedSets(DeclaredSets):
         if not kept:
             return
         # After a Create that never answered nobody would come for what is not found out now.
-        ask = context.stack.find_out_ignored if self._is_made_up() else context.stack.has_ignored
-        now = context.clock.now()
-        ignored = {
-            key
-            for key, one in kept.items()
-            if not one.retained and ask(key, one.declared_at, now, unless_left=is_to_stay(one, kept.values()))
-        }
+        try:
+            ignored, stay = self._ignored(kept, context.stack.find_out_ignored)
+        except (AwsError, Failure) as error:
+            if self._is_made_up():
+                raise
+            logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
+            ignored, stay = set(), set()
         self._kept = kept.keys() - ignored
 
         def not_kept(state: State) -> State:
             for physical_id in ignored & state.sets.keys():
                 state = state.declare(physical_id, replace(state.sets[physical_id], kept=False))
+            for physical_id in stay & state.sets.keys():
+                # Once for all: a set that a later Create declares is no newer one of the same resource.
+                state = state.declare(physical_id, replace(state.sets[physical_id], retained=True))
             return state
 
         if ignored:
             logger.warning("CloudFormation never took on what was answered as %s", ", ".join(sorted(ignored)))
+        if ignored or stay:
             context.fence.write(not_kept)
+
+    def _ignored(self, sets: Mapping[str, DeclaredSet], ask: Callable[..., bool]) -> tuple[set[str], set[str]]:
+        """Return, of live sets, those that CloudFormation does not have any more, and those that are to stay.
+
+        A newer set that it has never taken on makes no older one a former one.
+        """
+        now = self._context.clock.now()
+        ignored = {key for key, one in sets.items() if not one.retained and ask(key, one.declared_at, now)}
+        if not any(sets[key].retains for key in ignored):
+            return ignored, set()
+        unheard = {key for key in ignored if ask(key, sets[key].declared_at, now, unless_left=True)}
+        heard = [one for key, one in sets.items() if key not in unheard]
+        stay = {key for key in ignored - unheard if is_to_stay(sets[key], heard)}
+        return ignored - stay, stay
 
     def _is_made_up(self) -> bool:
         """Tell whether a Delete names an id that CloudFormation has made up, for a Create that never answered."""

@@ -106,3 +106,26 @@ def test_two_resources_of_one_ledger_share_vms(
     assert (stack.status, world.entitled()) == ("CREATE_COMPLETE", set(vms(1, 6)))
     stack.deploy({"Windows": properties(vms(1, 4))})
     assert world.entitled() == set(vms(1, 4))
+
+
+@pytest.mark.parametrize("held_answer", ["old row", "taken"])
+@pytest.mark.parametrize("step", [6, 7])
+def test_what_another_resource_adopts_meanwhile_stays_somebody_elses(
+    make_world: Make, step: int, held_answer: str
+) -> None:
+    world = make_world(held_answer=held_answer)
+    stack = world.new_stack()
+    stack.declare(["vm-9"])
+    stack.model.reach("UPDATE_IN_PROGRESS")
+    windows = stack.issue("Create", ["vm-1", "vm-2"], logical_id="Second")
+    windows.planned = [(step, "freeze", 20.0)]
+    world.run_for(2.0)
+    assert world.evs.entitle_by_hand(HERE, "vm-1")
+    web = stack.ask("Create", ["vm-1"], logical_id="Web", adopts=True)
+    assert web["Status"] == "SUCCESS"
+    answer = stack.answer(windows)
+    stack.model.reach("UPDATE_ROLLBACK_IN_PROGRESS")
+    stack.ask("Delete", ["vm-1", "vm-2"], answer["PhysicalResourceId"], logical_id="Second")
+    stack.ask("Delete", ["vm-1"], web["PhysicalResourceId"], logical_id="Web")
+    stack.model.reach("UPDATE_ROLLBACK_COMPLETE")
+    assert world.entitled() == {"vm-9", "vm-1"}

@@ -80,3 +80,22 @@ def test_giving_up_is_answered_where_the_ledger_never_heard_of_the_request(is_ad
         assert answer is not None
         assert (answer.status, answer.physical_id) == ("FAILED", DELETED)
         assert "no fresh invocation" in answer.reason
+
+
+@pytest.mark.parametrize("writes", [1, 2])
+def test_giving_up_is_answered_where_the_ledgers_answer_to_an_own_write_was_lost(writes: int) -> None:
+    """The write is repeated then, and meets what it has written."""
+    room = left_elsewhere()
+    change, lost = room.table.change, list(range(writes))
+
+    def changed(*given: Any) -> None:
+        change(*given)
+        if lost:
+            lost.pop()
+            change(*given)
+
+    room.table.change = changed  # type: ignore[method-assign]
+    answer = Convergence(room.context, Properties(HERE, ids(1)), "stream").give_up("no fresh invocation")
+    assert answer is not None
+    assert (answer.status, answer.physical_id) == ("FAILED", DELETED)
+    assert "no fresh invocation" in answer.reason

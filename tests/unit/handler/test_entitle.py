@@ -9,6 +9,7 @@ from lambda_handler.cloudformation.properties import Properties
 from lambda_handler.errors import Failure
 from lambda_handler.evs.rows import Row, Rows, Status
 from lambda_handler.ledger import calls
+from lambda_handler.ledger.records import DeclaredSet
 from lambda_handler.steps.entitle import Entitling
 from lambda_handler.steps.progress import Progress
 from lambda_handler.values import VmIds
@@ -204,3 +205,21 @@ def test_the_time_for_undoing_is_not_used_for_creating() -> None:
     with pytest.raises(Failure, match=r"time is up: .* not created yet"):
         creation.entitling.create(ids(*range(1, 1001)))
     assert all(at < START + 60.0 for at, _, _ in room.calls)
+
+
+def test_what_another_resource_has_confirmed_during_our_look_is_ours() -> None:
+    """It tells the ledger of its call, of the row and of its success in one write, while this look is on its way."""
+    creation = Creation()
+    room = creation.room
+    room.called("CreateEntitlement", ids(1), 0.1, lands=52.0, until=117.0)
+    creation.refuses(1, message="is already entitled")
+
+    def listed(_: float) -> Any:
+        state = calls.take(room.table.stored, "call", ids(1), START + 69.0)
+        state = calls.confirm(state, HERE, {"vm-1": START + 0.1})
+        room.table.stored = state.declare("web", DeclaredSet("Web", HERE, ids(1), "web", 1, live=True))
+        return [row(1, started=START + 0.1)]
+
+    room.listed = listed
+    creation.entitling.create(ids(1))
+    assert creation.progress.failed == {}

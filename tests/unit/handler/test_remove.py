@@ -334,3 +334,39 @@ def test_what_another_resource_declares_during_a_pause_is_not_awaited_any_more()
     assert remove(room) == []
     assert room.looks == 1
     assert room.deleted() == []
+
+
+def test_looks_from_before_a_creation_do_not_count() -> None:
+    """Another resource declares the VM, creates it and fails, between two looks; one look passes the row over."""
+    room = Room()
+    room.own(ids(1))
+    # What the invocation before has counted, rightly: then the VM held nothing.
+    room.context.carried.missed = {HERE: {"vm-1": (START - 300.0, 2)}}
+    # Since then it was called for, taken, listed, confirmed, and its set was dropped.
+    room.keep(replace(room.table.state, claims=room.table.state.claims + 1))
+
+    def listed(_: float) -> Any:
+        if room.looks == 1 or any(operation == "DeleteEntitlement" for _, operation, _ in room.calls):
+            return []
+        return [row(1, started=START - 200.0)]
+
+    room.listed = listed
+    remove_all(room.context, START + 300.0, HERE)
+    assert [vm_ids for _, operation, vm_ids in room.calls if operation == "DeleteEntitlement"] == [ids(1)]
+
+
+def test_what_another_invocation_deletes_while_this_one_is_held_up_is_not_deleted_again() -> None:
+    """Somebody else has entitled it since: the second call would hit that one."""
+    room = Room()
+    room.own(ids(1))
+    evs = Evs(room, row(1))
+
+    def another_deletes() -> None:
+        if not evs.deleted:
+            evs.deleted["vm-1"] = room.at
+            call = Call("DeleteEntitlement", HERE, ids(1), room.at, room.at + 52, room.at + 300, "another", taken=True)
+            room.table.stored = replace(room.table.stored, calls={**room.table.stored.calls, "theirs": call})
+
+    room.table.before_write = another_deletes
+    assert remove(room) == []
+    assert room.deleted() == []

@@ -61,3 +61,11 @@ def test_a_refusal_ends_trouble() -> None:
     with pytest.raises(Refused):
         room.retries.through(refused, START + 90)
     assert room.retries.trouble_since is None
+
+
+def test_but_never_after_the_time_by_which_the_answer_is_due() -> None:
+    room, asked = Room(), list[float]()
+    step = throttled(room, lambda _: 15.0, asked)
+    with pytest.raises(Throttled):
+        room.retries.through(step, START + 10, tries=4, latest=START + 20)
+    assert len(asked) == 2
