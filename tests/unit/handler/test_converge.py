@@ -94,7 +94,7 @@ def test_giving_up_is_answered_where_the_ledgers_answer_to_an_own_write_was_lost
             lost.pop()
             change(*given)
 
-    room.table.change = changed  # type: ignore[method-assign]
+    room.table.change = cast(Any, changed)  # type: ignore[method-assign]
     answer = Convergence(room.context, Properties(HERE, ids(1)), "stream").give_up("no fresh invocation")
     assert answer is not None
     assert (answer.status, answer.physical_id) == ("FAILED", DELETED)
