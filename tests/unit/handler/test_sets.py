@@ -222,6 +222,16 @@ def test_a_set_that_says_retain_stays_where_cloudformation_has_given_its_deletio
     assert sets.room.table.stored.sets[ONE].kept == kept
 
 
+def test_only_what_says_retain_stays_where_cloudformation_has_given_its_deletion_up() -> None:
+    sets = Sets("Create", ids(1, 2), has_ignored=(ONE, "newer"), left=(ONE, "newer"))
+    sets.has(ONE, ids(1), 1, retains=True)
+    sets.has("newer", ids(9), 2)
+    sets.begin()
+    sets.sets.find_out_kept()
+    assert not sets.room.table.stored.sets["newer"].kept
+    assert not sets.room.table.stored.sets[ONE].kept  # a former set of the newer one
+
+
 @pytest.mark.parametrize("kind", ["Update", "Delete"])
 def test_vms_of_this_resource_leave_what_was_retained_under_its_own_logical_id(kind: str) -> None:
     """They could not when it was declared anew: another resource declared them as well."""
