@@ -5,6 +5,7 @@ Case never counts, as it does not in vSphere's own search.
 """
 
 import re
+import warnings
 from functools import lru_cache
 
 SEPARATOR = "/"
@@ -27,7 +28,14 @@ def _compile(glob: str, *, folders: bool) -> re.Pattern[str]:
         taken, part = _next(rest, folders=folders)
         pattern += part
         rest = rest[taken:]
-    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    return _regular(pattern)
+
+
+def _regular(pattern: str) -> re.Pattern[str]:
+    with warnings.catch_warnings():
+        # Of a later Python that may read `--` in a set in another way. Then `[+--]` has to be written otherwise.
+        warnings.simplefilter("ignore", FutureWarning)
+        return re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
 def _next(rest: str, *, folders: bool) -> tuple[int, str]:
@@ -54,7 +62,7 @@ def _next(rest: str, *, folders: bool) -> tuple[int, str]:
 def _is_set(inner: str) -> bool:
     # `[z-a]` is a range of nothing: taken as it stands.
     try:
-        re.compile(f"[{inner}]")
+        _regular(f"[{inner}]")
     except re.error:
         return False
     return True

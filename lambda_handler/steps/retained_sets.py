@@ -129,7 +129,9 @@ class RetainedSets(DeclaredSets):
         def taken_over(state: State) -> State:
             for physical_id in gone & state.sets.keys():
                 other = state.sets[physical_id]
-                left = established if other.sequence < since else NO_VMS
+                # A set that was taken up again, after the ledger was lost, has no place in the order.
+                is_older = other.sequence < since or not other.declared_at
+                left = established if is_older else NO_VMS
                 rest = replace(other, kept=True, vm_ids=other.vm_ids - left)
                 state = state.declare(physical_id, rest) if rest.vm_ids else state.drop([physical_id])
             return state

@@ -46,6 +46,8 @@ NAMES = [
     ("a.b", "axb", False),
     ("a+", "aa", False),
     ("sql[z-a]", "sql[z-a]", True),
+    ("sql[?--]", "sql[?--]", True),
+    ("sql[+--]", "sql,", True),
     ("[[]x]", "[x]", True),
     ("*", "two\nlines", True),
 ]

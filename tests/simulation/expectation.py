@@ -56,7 +56,7 @@ class Facts:
                 for row in world.evs.history
                 if row.where == declared.where and row.vm_id in declared.vm_ids
             ),
-            is_given_back=any((declared.where, vm_id) in stack.given_back for vm_id in declared.vm_ids),
+            is_given_back=any(stack.may_be_given_back(declared.where, vm_id) for vm_id in declared.vm_ids),
             others=-1 if world.others_are_busy(stack) else world.operations_of_others(stack),
         )
 

@@ -61,8 +61,12 @@ class Judge:
         return row.is_undecidable
 
     def _was_ended_in_doubt(self, row: Row, by: str) -> bool:
-        """Tell whether another stack had ended a stack's own entitlement of the VM in doubt: nobody told it of that."""
-        return any(one.maker == by and one.is_undecidable for one in self._rows_of(row.where, row.vm_id))
+        """Tell whether somebody had ended a stack's own entitlement of the VM, by hand or in doubt.
+
+        The ledger still has the VM, and whoever has entitled it since: see docs/limits.md.
+        """
+        own = [one for one in self._rows_of(row.where, row.vm_id) if one.maker == by]
+        return any(one.is_undecidable or one.ended_by == BY_HAND for one in own)
 
     @property
     def _killed(self) -> list[tuple[str, frozenset[str], float]]:

@@ -172,6 +172,11 @@ class Stack:
         since = [one for one in self.requests[number:] if one.type == "Delete" or not is_refused]
         return self.is_unsure or not since
 
+    def may_be_given_back(self, where: Where, vm_id: str) -> bool:
+        """Tell whether a VM may have become nobody's: in a rollback, or since CloudFormation could not be asked."""
+        was_retained = (where, vm_id) in self.ever_retained | self.to_retain
+        return (where, vm_id) in self.given_back or (self.is_unsure and was_retained)
+
     def was_unheard(self, where: Where, vm_id: str) -> bool:
         """Tell whether a request declared a VM whose answer CloudFormation did not wait for."""
         declared = [Declared.by(one.properties) for one in self.requests if one.is_unheard]
