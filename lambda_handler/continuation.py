@@ -39,6 +39,7 @@ class Continuation:
         connector_asked, connector_wrong: EVS was asked what is wrong with the connector, and what it has said.
         missed: connector -> VMs to be removed that the last looks did not show: since when, in epoch seconds, and how
             many looks.
+        missed_claims: how many creations the ledger had counted at these looks; a later one makes them void.
     """
 
     number: int

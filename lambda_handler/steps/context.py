@@ -29,6 +29,7 @@ class Carried:
         connector_wrong: what is wrong with it, as far as EVS has said.
         missed: connector -> VMs to be removed that the last looks did not show: since when, in epoch seconds, and how
             many looks.
+        missed_claims: how many creations the ledger had counted at these looks; a later one makes them void.
     """
 
     failed: dict[str, str] = field(default_factory=dict)

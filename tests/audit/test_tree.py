@@ -61,7 +61,7 @@ def test_nothing_of_it_is_in_the_tree() -> None:
         "ghp_" + "a1" * 18,
         "X-Amz-Signature=" + "0123456789abcdef" * 4,
         "https://pypi." + "org/simple",
-        "resolved: https://registry." + "npm" + "js.org/x",
+        "resolved: " + "registry" + "." + "npm" + "js.org/x",
         "see /home/" + "somebody/project",
         "cd /root" + "/project",
         'password = "' + 'q8Zr2LxV7mNc4TbWk9HsYd1E"',

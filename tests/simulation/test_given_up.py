@@ -27,7 +27,8 @@ def test_what_was_to_be_retained_stays_whatever_is_declared_later(world: Scene, 
     assert world.entitled() == {"vm-1", "vm-2", "vm-4"}
 
 
-def test_a_newer_set_that_nobody_heard_of_makes_no_former_one_of_it(world: Scene, stack: SceneStack) -> None:
+def retained_after_an_update_that_nobody_heard_of(world: Scene, stack: SceneStack) -> None:
+    """Retain vm-1, whose Delete never reaches the function; the answer for a newer set came too late."""
     stack.deploy({"Windows": properties(["vm-1"], retains=True), **OTHER}, retain={"Windows": "property"})
     stack.deploy(
         {"Windows": properties(["vm-2"], retains=True), **OTHER},
@@ -40,6 +41,10 @@ def test_a_newer_set_that_nobody_heard_of_makes_no_former_one_of_it(world: Scene
     world.is_lost = lambda request: request.type == "Delete"
     stack.deploy(OTHER)
     world.is_lost = lambda _: False
+
+
+def test_a_newer_set_that_nobody_heard_of_makes_no_former_one_of_it(world: Scene, stack: SceneStack) -> None:
+    retained_after_an_update_that_nobody_heard_of(world, stack)
     stack.deploy({"Windows": properties(["vm-3"]), **OTHER})
     assert "vm-1" in world.entitled()
     stack.deploy({"Windows": properties(["vm-4"]), **OTHER})
@@ -47,16 +52,7 @@ def test_a_newer_set_that_nobody_heard_of_makes_no_former_one_of_it(world: Scene
 
 
 def test_nor_does_it_where_the_next_create_never_comes(world: Scene, stack: SceneStack) -> None:
-    stack.deploy({"Windows": properties(["vm-1"], retains=True), **OTHER}, retain={"Windows": "property"})
-    stack.deploy(
-        {"Windows": properties(["vm-2"], retains=True), **OTHER},
-        retain={"Windows": "property"},
-        fails_after=0.6,
-        rolls_back=False,
-    )
-    world.run_for(100)
-    world.is_lost = lambda request: request.type == "Delete"
-    stack.deploy(OTHER)
+    retained_after_an_update_that_nobody_heard_of(world, stack)
     world.is_lost = lambda request: request.type == "Create"
     stack.deploy({"Windows": properties(["vm-3"]), **OTHER})
     world.is_lost = lambda _: False

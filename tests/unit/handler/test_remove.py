@@ -248,6 +248,14 @@ def refuses(room: Room, evs: Evs, until: float, *numbers: int) -> None:
     room.answers = answer
 
 
+def another_deletes(room: Room, evs: Evs) -> None:
+    """Let another invocation have vm-1 deleted, once, and tell the ledger."""
+    if not evs.deleted:
+        evs.deleted["vm-1"] = room.at
+        call = Call("DeleteEntitlement", HERE, ids(1), room.at, room.at + 52, room.at + 300, "another", taken=True)
+        room.table.stored = replace(room.table.stored, calls={**room.table.stored.calls, "theirs": call})
+
+
 def test_a_refusal_of_what_another_invocation_has_just_deleted_is_no_failure() -> None:
     """EVS refused before, for long enough to give up; by now it refuses because the VM is gone, and still lists it."""
     room = Room()
@@ -255,13 +263,7 @@ def test_a_refusal_of_what_another_invocation_has_just_deleted_is_no_failure() -
     evs = Evs(room, row(1), lag=20.0)
     refuses(room, evs, 1000.0, 1)
 
-    def another_deletes() -> None:
-        if not evs.deleted:
-            evs.deleted["vm-1"] = room.at
-            call = Call("DeleteEntitlement", HERE, ids(1), room.at, room.at + 52, room.at + 300, "another", taken=True)
-            room.table.stored = replace(room.table.stored, calls={**room.table.stored.calls, "theirs": call})
-
-    room.table.before_write = another_deletes
+    room.table.before_write = lambda: another_deletes(room, evs)
     room.context.carried.refused_since["vm-1"] = START - 100.0
     assert remove(room) == []
     assert evs.deleted
@@ -361,12 +363,6 @@ def test_what_another_invocation_deletes_while_this_one_is_held_up_is_not_delete
     room.own(ids(1))
     evs = Evs(room, row(1))
 
-    def another_deletes() -> None:
-        if not evs.deleted:
-            evs.deleted["vm-1"] = room.at
-            call = Call("DeleteEntitlement", HERE, ids(1), room.at, room.at + 52, room.at + 300, "another", taken=True)
-            room.table.stored = replace(room.table.stored, calls={**room.table.stored.calls, "theirs": call})
-
-    room.table.before_write = another_deletes
+    room.table.before_write = lambda: another_deletes(room, evs)
     assert remove(room) == []
     assert room.deleted() == []
