@@ -3,7 +3,7 @@
 Owns the economy of ListVmEntitlements, and that a long look goes on in a fresh invocation.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..aws.calls import NotFound, Refused
 from ..aws.retries import Retries
@@ -45,10 +45,29 @@ class PartialLook:
 
 @dataclass(frozen=True)
 class NotFoundSince:
-    """EVS says that a connector, or its environment, does not exist, since a moment (epoch seconds)."""
+    """EVS says that a connector, or its environment, does not exist, since a moment (epoch seconds).
+
+    Attributes:
+        answers: how many say so, with no other one among them. What an invocation before was told counts once.
+    """
 
     connector: Connector
     since: float
+    answers: int = 1
+
+    def is_believed(self, now: float, pace: Pace) -> bool:
+        """Tell whether EVS has said so often enough, and for long enough.
+
+        Where EVS throttles, a second answer may come long after the first, and prove no more than that one.
+        """
+        return now - self.since >= pace.not_found_for and self.answers >= pace.not_found_answers
+
+
+def not_found_again(before: NotFoundSince | None, connector: Connector, now: float) -> NotFoundSince:
+    """Note one more answer that says so, after those before."""
+    if before is None or before.connector != connector:
+        return NotFoundSince(connector, now)
+    return replace(before, answers=before.answers + 1)
 
 
 class _Reading:
@@ -121,8 +140,6 @@ class Listing:
         self._pace = pace
         self.partial = partial
         self.not_found = not_found
-        #: How many answers say so, with no other one among them. What an invocation before was told counts once.
-        self._not_found_answers = 1 if not_found else 0
         self.place = place
 
     def look(self, connector: Connector, until: float) -> Look:
@@ -174,12 +191,8 @@ class Listing:
                 found = self._retries.through(lambda: self._evs.page(connector, token), until)
             except NotFound as error:
                 now = self._clock.now()
-                if self.not_found is None or self.not_found.connector != connector:
-                    self.not_found, self._not_found_answers = NotFoundSince(connector, now), 0
-                self._not_found_answers += 1
-                # Where EVS throttles, a second answer may come long after the first, and prove no more than that one.
-                is_so_still = now - self.not_found.since >= self._pace.not_found_for
-                if is_so_still and self._not_found_answers >= self._pace.not_found_answers:
+                self.not_found = not_found_again(self.not_found, connector, now)
+                if self.not_found.is_believed(now, self._pace):
                     raise
                 if now >= until:
                     raise Failure(f"{error}; there was no time to ask again before that is believed") from error

@@ -13,6 +13,7 @@ from ..aws.calls import AwsError, NotFound, Refused
 from ..cloudformation.properties import Properties
 from ..errors import Failure
 from ..evs.api import BATCH
+from ..evs.listing import NotFoundSince, not_found_again
 from ..evs.missing import explained, not_found
 from ..evs.rows import Rows, named_in
 from ..text import batches, count, some
@@ -46,8 +47,7 @@ class Entitling:
         #: VMs of the last batch looked at, of which another invocation has yet to say what became of its call.
         self._unheard: VmIds = NO_VMS
         self._looked_at = 0.0
-        self._not_found_since: float | None = None
-        self._not_found_answers = 0
+        self._not_found: NotFoundSince | None = None
         self._doubted_since: dict[str, float] = {}
 
     def create(self, vm_ids: VmIds, *, is_best_effort: bool = False) -> None:
@@ -103,15 +103,13 @@ class Entitling:
     def _doubt_not_found(self, error: NotFound) -> None:
         """Believe that environment or connector does not exist only when EVS says so again, over some seconds."""
         pace, now = self._context.pace, self._context.clock.now()
-        self._not_found_since = self._not_found_since or now
-        self._not_found_answers += 1
-        is_so_still = now - self._not_found_since >= pace.not_found_for
-        if is_so_still and self._not_found_answers >= pace.not_found_answers:
+        self._not_found = not_found_again(self._not_found, self._connector, now)
+        if self._not_found.is_believed(now, pace):
             raise not_found(error, self._connector, self._context.request.place) from error
         self._context.clock.pause(pace.not_found_for / 4)
 
     def _took(self, batch: VmIds, taken: Taken) -> None:
-        self._not_found_since, self._not_found_answers = None, 0
+        self._not_found = None
         now, pace = self._context.clock.now(), self._context.pace
         self._progress.took(batch - taken.foreign, taken.rows, now, pace.list_lag)
         if taken.foreign:
