@@ -17,7 +17,7 @@ from .cloudformation.properties import Properties, service_timeout
 from .cloudformation.request import Request
 from .continuation import Continuation
 from .errors import Failure, HandOver, LedgerGone, Overtaken
-from .ledger.state import State, key_of
+from .ledger.state import State
 from .log import logger
 from .pace import Pace
 from .platform import InvocationClients, Platform
@@ -181,13 +181,12 @@ class Invocation:
         if failed >= len(pace.retried_after) or in_time < pace.retried_after[failed]:
             return True
         request = self._steps.request
-        key = key_of(request.type, request.logical_id, request.physical_id)
 
         def counted(state: State) -> State:
-            record = state.requests.get(key)
+            record = state.requests.get(fence.key)
             if record is None or record.request_id != request.request_id:
                 return state
-            return state.record(key, hand_overs_failed=record.hand_overs_failed + 1)
+            return state.record(fence.key, hand_overs_failed=record.hand_overs_failed + 1)
 
         fence.withdraw(counted)
         raise RuntimeError("no fresh invocation could be started; Lambda tries this one again")

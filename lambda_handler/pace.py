@@ -24,7 +24,7 @@ class Pace:
 
     # --- the request's time --------------------------------------------------------------------------------------
     #: The answer is under way before CloudFormation gives up: this share of ServiceTimeout, within these bounds.
-    margin: float = 0.05
+    margin: float = 0.1
     margin_least: float = 3.0
     margin_most: float = 30.0
     #: What the undo of a Create or Update may take: this share of ServiceTimeout, within these bounds.

@@ -185,14 +185,14 @@ def _run(stage: tuple[str, ...], tree: Path) -> str | None:
 
 
 @click.command()
-@click.option("--only", default="", help="Only mutants whose file or reason has this text.")
+@click.option("--only", multiple=True, help="Only mutants whose file or reason has this text; may be repeated.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Mutants at a time.")
 @click.option("--histories", default=60, show_default=True, type=click.IntRange(0), help="Random histories for each.")
-def main(only: str, jobs: int, histories: int) -> None:
+def main(only: tuple[str, ...], jobs: int, histories: int) -> None:
     """Change one line of the handler at a time; each change has to fail the fast tests."""
-    chosen = [one for one in mutants() if only in one.file or only in one.why]
+    chosen = [one for one in mutants() if not only or any(text in one.file or text in one.why for text in only)]
     if not chosen:
-        raise click.ClickException(f"no mutant's file or reason has {only!r} in it")
+        raise click.ClickException(f"no mutant's file or reason has {' or '.join(only)} in it")
     for one in chosen:
         one.applied(PROJECT)
     with tempfile.TemporaryDirectory(prefix="mutations-") as directory, ThreadPoolExecutor(jobs) as pool:

@@ -5,7 +5,6 @@ kept. A nested stack completes with its root: until the root's operation has end
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from ..aws.calls import AwsError, Denied, NotFound, Refused, call
@@ -15,18 +14,13 @@ from ..clock import Clock
 from ..errors import Failure
 from ..log import logger
 from ..pace import Pace
+from .events import COMPLETE, SETTLED, has_reached, was_ignored
 
-#: The stack operations that end with one of these can't be rolled back any more.
-COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
-#: ... and with one of these CloudFormation has done with all that was before.
-SETTLED = COMPLETE | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 #: A resource of which CloudFormation says this is none of the stack's any more.
 _GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 #: Most pages of events, newest first, in which something is looked for: of 100 events, which is a few operations of
 #: the largest stacks.
 EVENT_PAGES = 100
-#: How far, in seconds, CloudFormation's clock and the function's may be apart.
-SKEW = 60.0
 
 
 class TooManyEvents(Failure):
@@ -139,29 +133,25 @@ class Stack:
         if not self._describe(root):
             return False
         try:
-            for event in self._events(root):
-                if _epoch(event.get("Timestamp")) < moment:
-                    return False
-                if event.get("PhysicalResourceId") == root and event.get("ResourceStatus") in statuses:
-                    return True
+            has = has_reached(self._events(root), root, statuses, moment)
         except (AwsError, Failure) as error:
             logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
             return False
-        return now - moment > self._pace.stack_history
+        return now - moment > self._pace.stack_history if has is None else has
 
-    def has_ignored(self, physical_id: str, moment: float, now: float, *, unless_left: bool = False) -> bool:
+    def has_ignored(self, physical_id: str, moment: float, now: float, *, retains: bool = False) -> bool:
         """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
 
         It is not certain in the cases of `find_out_ignored`, whose arguments it has, or where CloudFormation can't be
         asked.
         """
         try:
-            return self.find_out_ignored(physical_id, moment, now, unless_left=unless_left)
+            return self.find_out_ignored(physical_id, moment, now, retains=retains)
         except (AwsError, Failure) as error:
             logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
             return False
 
-    def find_out_ignored(self, physical_id: str, moment: float, now: float, *, unless_left: bool = False) -> bool:
+    def find_out_ignored(self, physical_id: str, moment: float, now: float, *, retains: bool = False) -> bool:
         """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
 
         S3 takes an answer that CloudFormation no longer waits for, of a Create that it cancelled: no event names its
@@ -169,7 +159,7 @@ class Stack:
 
         Args:
             moment: when it was declared at the earliest, in epoch seconds; `now` is the present.
-            unless_left: an id whose deletion CloudFormation has given up was taken on.
+            retains: its properties say RETAIN, so that a Delete may have kept it, unless that was a rollback.
 
         Raises:
             AwsError, Failure: CloudFormation can't be asked.
@@ -177,18 +167,10 @@ class Stack:
         if now - moment > self._pace.stack_history:
             return False
         try:
-            for event in self._events(self._stack_id):
-                if event.get("PhysicalResourceId") == physical_id:
-                    # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
-                    status = str(event.get("ResourceStatus", ""))
-                    taken_on = {"DELETE_SKIPPED", "DELETE_FAILED"} if unless_left else {"DELETE_SKIPPED"}
-                    return status.startswith("DELETE_") and status not in taken_on
-                if _epoch(event.get("Timestamp")) < moment - SKEW:
-                    break
+            return was_ignored(self._events(self._stack_id), self._stack_id, physical_id, moment, retains=retains)
         except TooManyEvents as failure:
             logger.warning("whether CloudFormation has taken on %s is not certain: %s", physical_id, failure)
             return False
-        return True
 
     def _events(self, stack_id: str) -> Iterator[dict[str, Any]]:
         """Yield a stack's events, newest first; raises TooManyEvents where there are too many of them."""
@@ -244,7 +226,3 @@ class Stack:
             tries=self._pace.stack_tries,
             latest=self._until,
         )
-
-
-def _epoch(moment: Any) -> float:
-    return moment.astimezone(UTC).timestamp() if isinstance(moment, datetime) else 0.0

@@ -77,8 +77,9 @@ def void(state: State, call_id: str) -> State:
 def confirm(state: State, connector: Connector, started: Mapping[str, float]) -> State:
     """Note entitlements of ours that the list shows: VM -> when it began at the latest, 0 where EVS does not say.
 
-    A row explains one call for its VM: the last that left before the row began. The row also explains every call that
-    EVS took. A call without an answer that the row does not explain may still take effect.
+    A row explains one call for its VM, of those that left before the row began. Which one is not known. The one that
+    can land no longer than the others is taken, so that the others are awaited for long enough. The row also explains
+    every call that EVS took. A call without an answer that the row does not explain may still take effect.
     """
     calls = {call_id: call for call_id, call in state.calls.items() if is_at(call, connector, "CreateEntitlement")}
     seen = NO_VMS.union(*(call.vm_ids for call in calls.values())).intersection(started)
@@ -121,6 +122,18 @@ def forget(state: State, connector: Connector, vm_ids: VmIds, looked_at: float, 
     return state.disown(connector, gone)
 
 
+def disown(state: State, connector: Connector, vm_ids: VmIds, judged: State) -> State:
+    """Note that VMs hold nothing of ours, as an earlier state of the ledger shows them.
+
+    It says nothing of a VM that another request has declared, called for or come to own since.
+    """
+    new = [call for call_id, call in state.calls.items() if call_id not in judged.calls]
+    called = NO_VMS.union(*(call.vm_ids for call in new if is_at(call, connector, "CreateEntitlement")))
+    owned = state.holding(connector).owned - judged.holding(connector).owned
+    declared = state.declared(connector) - judged.declared(connector)
+    return state.disown(connector, vm_ids - called - owned - declared)
+
+
 def pruned(state: State, now: float) -> State:
     """Drop calls that nobody has to know of any more.
 
@@ -150,4 +163,4 @@ def _explaining(unanswered: Mapping[str, Call], taken: Iterable[Call], started: 
         if not started or started >= first_taken:
             return None
         candidates = {call_id: left_at for call_id, left_at in candidates.items() if left_at < first_taken}
-    return max(candidates, key=lambda call_id: candidates[call_id], default=None)
+    return min(candidates, key=lambda call_id: (unanswered[call_id].lands_by, -candidates[call_id]), default=None)

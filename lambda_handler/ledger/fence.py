@@ -26,11 +26,11 @@ class Fence:
     """One invocation's way to the ledger.
 
     Args:
-        key: of the request's record.
         request_id: of the request.
         answer_by: until when the ledger is worth asking, in epoch seconds.
 
     Attributes:
+        key: of the request's record.
         invocation: names this invocation in the ledger.
         is_failing: the request is being undone.
         is_admitted: the ledger has had this request as the newest of its logical id.
@@ -43,7 +43,7 @@ class Fence:
         self._table = table
         self._clock = clock
         self._pace = pace
-        self._key = key
+        self.key = key
         self._request_id = request_id
         self._answer_by = answer_by
         self._numbers = itertools.count(1)
@@ -64,7 +64,7 @@ class Fence:
     @property
     def record(self) -> RequestRecord:
         """The record of this request."""
-        return self._table.state.requests[self._key]
+        return self._table.state.requests[self.key]
 
     # --- reading and writing -------------------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class Fence:
         return max(until, self._clock.now() + self._pace.ledger_for)
 
     def _check(self, state: State) -> None:
-        record = state.requests.get(self._key)
+        record = state.requests.get(self.key)
         if record is None or record.request_id != self._request_id:
             raise Overtaken("CloudFormation has issued a newer request for this resource")
         if record.invocation != self.invocation:
@@ -146,7 +146,7 @@ class Fence:
         except (Exception, HandOver) as error:  # noqa: BLE001 - whatever it is, the answer goes out
             logger.warning("whether a newer request has come is not known: %s", error)
             return False
-        record = state.requests.get(self._key)
+        record = state.requests.get(self.key)
         if record is None:
             # Overtaken, unless the ledger was lost meanwhile.
             return bool(state.requests)
@@ -240,9 +240,10 @@ class Fence:
             self._learn(lambda state: calls.forget(state, connector, vm_ids, looked_at, claims))
 
     def disown(self, connector: Connector, vm_ids: VmIds) -> None:
-        """Note that VMs are somebody else's."""
+        """Note that VMs hold nothing of ours, as the ledger stands (`calls.disown`)."""
         if vm_ids:
-            self._learn(lambda state: state.disown(connector, vm_ids))
+            judged = self.state
+            self._learn(lambda state: calls.disown(state, connector, vm_ids, judged))
 
     def _learn(self, fact: Change, *, is_void: bool = False) -> None:
         self._learnt.add(fact, is_void=is_void)

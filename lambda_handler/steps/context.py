@@ -68,6 +68,15 @@ class Context:
     is_shared: bool = False
 
     @property
+    def under_way_at(self) -> float:
+        """When the stack operation of the request was under way for certain, in epoch seconds.
+
+        A request may be delivered again long after its operation has ended, to a ledger that was restored since. So the
+        date of the request counts, which CloudFormation cuts to the second.
+        """
+        return min(self.request.issued_at(self.began) + 1.0, self.began)
+
+    @property
     def work_by(self) -> float:
         """Until when a Create or Update may create, in epoch seconds."""
         return self.answer_by - self.undo_time

@@ -8,9 +8,9 @@ from ..aws.calls import AwsError
 from ..cloudformation.answer import Answer
 from ..cloudformation.physical_id import failed_id
 from ..cloudformation.properties import Properties
-from ..errors import Failure, Interruption, LedgerFailure, LedgerGone, Restart, unexpected
+from ..errors import Failure, HandOver, LedgerFailure, LedgerGone, Overtaken, Restart, unexpected
 from ..ledger.records import Adoption
-from ..ledger.state import State, key_of
+from ..ledger.state import State
 from ..log import logger
 from ..text import causes, clipped, count, some
 from ..values import NO_VMS, VmIds
@@ -123,7 +123,7 @@ class Convergence:
         answer = Answer("SUCCESS", self._sets.set_id, data=data)
 
         def live(state: State) -> State:
-            adoption = Adoption(request.request_id, context.began)
+            adoption = Adoption(request.request_id, context.under_way_at)
             state = state.hold(connector, state.holding(connector).adopt(adopt - state.owned(connector), adoption))
             state = self._sets.made_live(state, adoption)
             return self._recorded(state, answer=answer.stored())
@@ -173,15 +173,14 @@ class Convergence:
         return self._conclude(self.failed(reason))
 
     def _recorded(self, state: State, **changes: object) -> State:
-        request = self._request
-        return state.record(key_of(request.type, request.logical_id, request.physical_id), **changes)
+        return state.record(self._fence.key, **changes)
 
     def _conclude(self, answer: Answer) -> Answer:
         """Write down what CloudFormation is told, so that a redelivered request says the same."""
         try:
             self._fence.write(lambda state: self._recorded(state, answer=answer.stored()))
-        except LedgerFailure as failure:
-            logger.warning("the answer could not be written down: %s", failure)
+        except LedgerFailure as error:
+            logger.warning("the answer could not be written down: %s", error)
         return answer
 
     def give_up(self, reason: str) -> Answer | None:
@@ -193,7 +192,9 @@ class Convergence:
             return answer
         try:
             return self._concluded_again(answer)
-        except (Interruption, Restart) as other:
+        except HandOver:
+            return answer  # the ledger was out of reach to the end, so that nothing says that anybody goes on
+        except (Overtaken, Restart) as other:
             logger.warning("not given up: %s", other)
             return None
 
@@ -210,8 +211,7 @@ class Convergence:
         """Return the answer of a failure. A failed Create gets an id that no set has; other requests keep their id."""
         request, physical_id = self._request, self._request.physical_id
         if request.type == "Create" or not physical_id:
-            key = key_of(request.type, request.logical_id, request.physical_id)
-            record = self._fence.state.requests.get(key)
+            record = self._fence.state.requests.get(self._fence.key)
             sequence = record.sequence if record and record.request_id == request.request_id else 0
             physical_id = failed_id(sequence, request.request_id)
         told = reason_of_failure(reason, self._context.carried.connector_wrong, self._log_stream)

@@ -11,7 +11,7 @@ from ..cloudformation.physical_id import is_set_id, set_id
 from ..cloudformation.properties import Properties
 from ..errors import Failure
 from ..ledger.records import Adoption, DeclaredSet, RequestRecord
-from ..ledger.state import State, key_of
+from ..ledger.state import State
 from ..log import logger
 from ..values import NO_VMS, Connector
 from .context import Context
@@ -116,7 +116,7 @@ class DeclaredSets:
             arrived=self._context.began,
             is_back=self._is_back(),
         )
-        key = key_of(request.type, request.logical_id, request.physical_id)
+        key = fence.key
         admitted = state.admit(record)
         if admitted is state:
             if state.requests[key].answer is not None:
@@ -171,9 +171,14 @@ class DeclaredSets:
         """Return the set as it is before the answer."""
         request, declared = self._request, self.declared
         return DeclaredSet(
-            request.logical_id, self.connector, declared.vm_ids, request.request_id, sequence, self._context.began,
+            request.logical_id,
+            self.connector,
+            declared.vm_ids,
+            request.request_id,
+            sequence,
+            declared_at=self._context.under_way_at,
             retains=declared.removal_policy == "RETAIN",
-        )  # fmt: skip
+        )
 
     def _found(self, state: State) -> State:
         """Take up the set that CloudFormation names, where the ledger was lost. The id of the set is its proof.

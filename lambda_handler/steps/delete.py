@@ -62,8 +62,6 @@ class Deletions:
     def delete(self, look: Look) -> None:
         """Delete what is ready for it, by the rows of a look."""
         waits_for_creation = look.began < self._settle_by
-        # The list may show for a while what EVS has deleted. A second call could hit whoever entitles the VM next.
-        recent = self._asked_lately(self._fence.state, look)
         # A creation without an answer could come after the deletion.
         coming = may_land(self._fence.state, self._connector, look.began) if waits_for_creation else NO_VMS
         # There is nothing to pay for, and EVS has refused before: one call without an answer is awaited.
@@ -74,8 +72,7 @@ class Deletions:
         ready = [
             vm_id
             for vm_id in self.targets() & self._rows.keys()
-            if vm_id not in recent
-            and vm_id not in coming
+            if vm_id not in coming
             and vm_id not in awaited
             and self._not_before.get(vm_id, 0.0) <= look.began
             and not (self._rows[vm_id].is_creating and waits_for_creation)
@@ -96,7 +93,10 @@ class Deletions:
         return state.removable(self._connector) - unjudged - self._asked_lately(state, look)
 
     def _asked_lately(self, state: State, look: Look) -> VmIds:
-        """Return the VMs whose deletion EVS has taken, so lately that a look may still show them."""
+        """Return the VMs whose deletion EVS has taken, so lately that a look may still show them.
+
+        A second call could hit whoever entitles the VM next.
+        """
         asked = asked_at(state, self._connector)
         return frozenset(vm_id for vm_id, at in asked.items() if look.began - at < self._context.pace.list_lag)
 
@@ -158,7 +158,6 @@ class Deletions:
         carried, now = self._context.carried, self._context.clock.now()
         state = self._fence.state
         pending = may_be_created(state, self._connector, now) | may_be_deleted(state, self._connector, now)
-        asked = asked_at(state, self._connector)
         for vm_id, cause in guilty.items():
             # As of the look before the call; if that has changed since, the next one tells.
             row = self._rows.get(vm_id)
@@ -167,9 +166,7 @@ class Deletions:
             if row is None or row.is_creating or lasted <= limit:
                 continue
             if row.may_be_held:
-                # The list may still show what EVS has deleted.
-                if now - asked.get(vm_id, 0.0) > self._context.pace.list_lag:
-                    self.left[vm_id] = cause
+                self.left[vm_id] = cause
             elif vm_id not in pending:
                 # Failed, or removed by EVS: there is nothing to pay for, and EVS will not have it deleted.
                 logger.warning("EVS refuses to delete %s, which is %s: %s", vm_id, row.word, cause)

@@ -44,8 +44,6 @@ class Entitling:
         self._singled_out = 0
         self._is_best_effort = False
         self._seen: Rows = {}
-        #: VMs of the last batch looked at, of which another invocation has yet to say what became of its call.
-        self._unheard: VmIds = NO_VMS
         self._looked_at = 0.0
         self._not_found: NotFoundSince | None = None
         self._doubted_since: dict[str, float] = {}
@@ -137,12 +135,12 @@ class Entitling:
         if not self._unheard_of(batch, now).isdisjoint(self._seen):
             # The other invocation may have told the ledger since.
             context.fence.reload()
-        self._unheard = self._unheard_of(batch, now)
+        unheard = self._unheard_of(batch, now)
         ours = Ours(context.fence.state, self._connector)
         held = {
             vm_id: row
             for vm_id in batch
-            if (row := self._seen.get(vm_id)) and row.may_be_held and vm_id not in self._unheard and ours.has(row)
+            if (row := self._seen.get(vm_id)) and row.may_be_held and vm_id not in unheard and ours.has(row)
         }
         context.fence.confirm(self._connector, ours.shown(held, held))
         self._progress.saw(held, now)
@@ -210,8 +208,6 @@ class Entitling:
         context, now = self._context, self._context.clock.now()
         if self._is_best_effort:
             return False
-        if not self._unheard.isdisjoint(vm_ids):
-            return True
         context.fence.reload()
         state = context.fence.state
         is_already = _ALREADY.search(str(error)) is not None

@@ -10,7 +10,7 @@ from ..ledger.records import DeclaredSet
 from ..ledger.state import State, key_of
 from ..log import logger
 from ..values import Connector
-from .retained_sets import RetainedSets, is_to_stay
+from .retained_sets import RetainedSets
 
 
 class FormerSets(RetainedSets):
@@ -100,8 +100,7 @@ class FormerSets(RetainedSets):
         others = {
             key: one
             for key, one in state.sets.items()
-            if one.logical_id != request.logical_id
-            and (not self._may_be_retained(one, state) if one.live else _is_over(one, state, now))
+            if one.logical_id != request.logical_id and (not one.retained if one.live else _is_over(one, state, now))
         }
         if not others or not stack.is_being_deleted():
             return
@@ -118,10 +117,6 @@ class FormerSets(RetainedSets):
         if skipped:
             logger.warning("the stack goes, and its clean-up has left %s", ", ".join(sorted(skipped)))
             context.fence.write(lambda state: state.drop(skipped))
-
-    @staticmethod
-    def _may_be_retained(one: DeclaredSet, state: State) -> bool:
-        return one.retained or (one.retains and (one.kept or is_to_stay(one, state.sets.values())))
 
     def has_request_to_come(self, connector: Connector) -> bool:
         """Tell whether CloudFormation will yet send a request for a set at a connector.

@@ -6,14 +6,14 @@ was held up, a newer request may have come.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..aws.calls import AwsError, Denied, NotFound, Refused, Throttled, Unanswered
 from ..aws.retries import Retries
 from ..clock import Clock
 from ..errors import LedgerFailure
 from ..evs.api import Evs, TooLate
-from ..evs.rows import Row, Rows
+from ..evs.rows import Rows
 from ..ledger.fence import Fence
 from ..ledger.records import Call, Operation
 from ..ledger.state import State
@@ -21,7 +21,7 @@ from ..log import logger
 from ..pace import Pace
 from ..text import natural
 from ..values import NO_VMS, Connector, VmIds
-from .unsettled import first_left_at
+from .creation_answer import CreationAnswer
 
 
 @dataclass(frozen=True)
@@ -162,46 +162,37 @@ class Mutations:
         if call.operation == "DeleteEntitlement":
             self._fence.took(call_id, call.vm_ids, now + self._pace.deletion_for)
             return Taken(rows)
-        foreign = self._older(call_id, call, sent_at, rows, former, known)
+        answer = CreationAnswer(call_id, call, sent_at, rows, former, known)
+        foreign, made = answer.foreign(self._fence.state), call.vm_ids
         try:
-            if foreign:
+            if foreign or self._unheard(answer):
                 # Another resource of this stack may have made them, and told the ledger since it was read.
                 self._fence.reload()
-                foreign = self._older(call_id, call, sent_at, rows, former, known)
+                foreign, unheard = answer.foreign(self._fence.state), self._unheard(answer)
+                if unheard:
+                    made -= foreign | unheard
+                    self._hear(answer, made, now)
+                    foreign = answer.foreign(self._fence.state)
         except LedgerFailure as failure:
             logger.warning("whether another request has made them is not known: %s", failure)
         finally:
-            self._fence.took(call_id, call.vm_ids - foreign, now + self._pace.list_lag)
+            self._fence.took(call_id, made - foreign, now + self._pace.list_lag)
         return Taken(rows, foreign)
 
-    def _older(self, call_id: str, call: Call, sent_at: float, rows: Rows, former: Rows, known: VmIds) -> VmIds:
-        """Return the VMs of a call whose rows began before it, and before any other call of ours for them.
+    def _hear(self, answer: CreationAnswer, made: VmIds, now: float) -> None:
+        """Wait until other invocations have said what became of the calls that alone explain rows.
 
-        Where there is no other call, they did not begin after this one was sent. That is later than its announcement.
-        What has become ours since the call was decided on, another resource of this stack has made.
+        Each of two calls may seem to explain what a third one has made. So this one says first what it has made.
         """
-        calls = self._fence.state.calls
-        others = replace(self._fence.state, calls={key: one for key, one in calls.items() if key != call_id})
-        called = first_left_at(others, call.connector)
-        began = {vm_id: min(called[vm_id], call.left_at) if vm_id in called else sent_at for vm_id in call.vm_ids}
-        holding = others.holding(call.connector)
-        # Another resource has taken them over meanwhile: they are somebody's, and this call made nothing of them.
-        adopted = call.vm_ids & (holding.adopted.keys() - known)
-        return adopted | frozenset(
-            vm_id
-            for vm_id in call.vm_ids - (holding.owned - known)
-            if (row := rows.get(vm_id)) is not None and _is_older(row, began[vm_id], former.get(vm_id))
-        )
+        self._fence.took(answer.call_id, made, now + self._pace.list_lag)
+        self._fence.write()
+        while self._unheard(answer):
+            self._clock.pause(1.0)
+            self._fence.reload()
+
+    def _unheard(self, answer: CreationAnswer) -> VmIds:
+        recently = self._clock.now() - self._pace.others_for
+        return answer.unheard(self._fence.state, self._fence.invocation, recently)
 
     def _held_up(self) -> None:
         self._fence.send_within = min(self._fence.send_within * 3, self._pace.send_within_most)
-
-
-def _is_older(row: Row, left_at: float, former: Row | None) -> bool:
-    """Tell whether what a row shows began before a call, so that the call did not make it.
-
-    EVS may go on with the row of an entitlement that had failed or ended; then its start says nothing.
-    """
-    if former is not None and not former.may_be_held and former.started == row.started:
-        return False
-    return row.is_somebodys and row.began_before(left_at)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..aws.calls import AwsError, NotFound, Refused
 from ..errors import Failure, LedgerFailure
 from ..evs.listing import Look
+from ..evs.rows import Rows
 from ..ledger.state import State
 from ..log import logger
 from ..text import some
@@ -120,24 +121,15 @@ class _Removal(Deletions):
     def _judge(self, look: Look, claims: int) -> None:
         """Learn from a look what is ours, what is somebody else's, and what holds nothing for certain."""
         fence, connector = self._fence, self._connector
-        targets = self.targets()
-        rows = {vm_id: row for vm_id in targets if (row := look.rows.get(vm_id)) is not None and not row.is_gone}
-        asked = asked_at(fence.state, connector)
-        pending = may_be_created(fence.state, connector, look.began) | may_be_deleted(
-            fence.state, connector, look.began
-        )
-        # Begun after a deletion of ours, and no call of ours is left that explains it.
-        deleted = last_asked_at(fence.state, connector, look.began)
-        renewed = {
-            vm_id
-            for vm_id, row in rows.items()
-            if row.may_be_held and vm_id in deleted and vm_id not in pending and row.began_after(deleted[vm_id])
-        } - created_again(fence.state, connector, deleted, rows)
-        foreign = Ours(fence.state, connector).others_in(rows.values()) | renewed
+        if self._somebody_elses(look):
+            # Another resource of this stack may have created them since the ledger was read: it says so before.
+            fence.reload()
+        targets, foreign = self.targets(), self._somebody_elses(look)
         if foreign:
             logger.warning("left entitled, somebody else's: %s at %s", some(foreign, 100), connector)
-            fence.disown(connector, frozenset(foreign))
-            rows = {vm_id: row for vm_id, row in rows.items() if vm_id not in foreign}
+            fence.disown(connector, foreign)
+        rows = {vm_id: row for vm_id, row in self._listed(look).items() if vm_id not in foreign}
+        asked = asked_at(fence.state, connector)
         unheard = called_by_others(fence.state, connector, fence.invocation, look.began - self._context.pace.others_for)
         fence.confirm(connector, Ours(fence.state, connector).shown(look.rows, targets - foreign - unheard))
         pending = may_be_created(fence.state, connector, look.began) | may_be_deleted(
@@ -148,6 +140,24 @@ class _Removal(Deletions):
         ended = {vm_id for vm_id, row in rows.items() if vm_id in asked and not row.may_be_held}
         fence.forget(connector, ((absent - self._passed_over(absent, asked)) | ended) - pending, look.began, claims)
         self._rows = rows
+
+    def _listed(self, look: Look) -> Rows:
+        """Return the rows of what is to be removed."""
+        rows = ((vm_id, look.rows.get(vm_id)) for vm_id in self.targets())
+        return {vm_id: row for vm_id, row in rows if row is not None and not row.is_gone}
+
+    def _somebody_elses(self, look: Look) -> VmIds:
+        """Return the VMs that somebody else has entitled, by what the ledger says of calls of ours."""
+        state, connector, rows = self._fence.state, self._connector, self._listed(look)
+        pending = may_be_created(state, connector, look.began) | may_be_deleted(state, connector, look.began)
+        # Begun after a deletion of ours, and no call of ours is left that explains it.
+        deleted = last_asked_at(state, connector, look.began)
+        renewed = {
+            vm_id
+            for vm_id, row in rows.items()
+            if row.may_be_held and vm_id in deleted and vm_id not in pending and row.began_after(deleted[vm_id])
+        } - created_again(state, connector, deleted, rows)
+        return Ours(state, connector).others_in(rows.values()) | renewed
 
     def _passed_over(self, absent: VmIds, asked: Iterable[str]) -> VmIds:
         """Return the VMs that may be listed although this look has not found them.

@@ -67,7 +67,7 @@ class RetainedSets(DeclaredSets):
         ignored = {key for key, one in sets.items() if not one.retained and ask(key, one.declared_at, now)}
         if not any(sets[key].retains for key in ignored):
             return ignored, set()
-        unheard = {key for key in ignored if ask(key, sets[key].declared_at, now, unless_left=True)}
+        unheard = {key for key in ignored if ask(key, sets[key].declared_at, now, retains=True)}
         heard = [one for key, one in sets.items() if key not in unheard]
         stay = {key for key in ignored - unheard if is_to_stay(sets[key], heard)}
         return ignored - stay, stay

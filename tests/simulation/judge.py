@@ -63,10 +63,12 @@ class Judge:
     def _was_ended_in_doubt(self, row: Row, by: str) -> bool:
         """Tell whether somebody had ended a stack's own entitlement of the VM, by hand or in doubt.
 
-        The ledger still has the VM, and whoever has entitled it since: see docs/limits.md.
+        The ledger still has the VM, and whoever has entitled it since: see docs/limits.md. So has a ledger that was
+        restored to before the stack itself has ended it.
         """
         own = [one for one in self._rows_of(row.where, row.vm_id) if one.maker == by]
-        return any(one.is_undecidable or one.ended_by == BY_HAND for one in own)
+        is_restored = self._world.stacks[by].has_lost_ledger
+        return any(one.is_undecidable or one.ended_by == BY_HAND or (is_restored and one.is_over) for one in own)
 
     @property
     def _killed(self) -> list[tuple[str, frozenset[str], float]]:
@@ -123,6 +125,8 @@ class Judge:
             is_another_stacks = self._is_another_stacks(declared.where, vm_id, stack.name)
             if is_another_stacks or self._is_ended_in_doubt(declared.where, vm_id):
                 continue
+            if row is not None and stack.was_unheard(declared.where, vm_id):
+                continue  # the stack's from before, by an answer that nobody waited for
             by_hand = evs.touched_by_hand.get(vm_id, 0.0) >= request.issued_at
             if (row is None or row.status == "CREATING") and not by_hand:
                 self.violation(f"{request}: SUCCESS, and {vm_id} is {row.status if row else 'not entitled'}")
@@ -181,6 +185,22 @@ class Judge:
         if request.overtaken or request.excuses & UNANSWERED or (request.stack.is_gone and not request.bodies):
             return
         if not request.bodies:
-            self.violation(f"{request} was never answered")
+            if not self._has_no_order(request):
+                self.violation(f"{request} was never answered")
         elif request.answered_at - request.held_up > request.deadline:
             self.violation(f"{request} was answered {request.answered_at - request.deadline:.0f} s too late")
+
+    def _has_no_order(self, request: Request) -> bool:
+        """Tell whether nothing says if a request is newer than another one: see docs/limits.md.
+
+        Both are Updates of one second that declare the set which the resource has already.
+        """
+        declared = Declared.by(request.properties)
+        return request.type == "Update" and any(
+            one is not request
+            and (one.type, one.logical_id, one.physical_id) == ("Update", request.logical_id, request.physical_id)
+            and int(one.issued_at) == int(request.issued_at)
+            and (Declared.by(one.properties).where, Declared.by(one.properties).vm_ids)
+            == (declared.where, declared.vm_ids)
+            for one in request.stack.requests
+        )

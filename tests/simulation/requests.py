@@ -171,7 +171,7 @@ class Request:
             is_blind = "dynamodb" in world.trouble.outages or self.stack.has_lost_ledger or self.stack.table.is_gone
             # Nor do invocations that came to their end before they reached it: one gives up, and another one goes on.
             given_up = "Not undone, left to the next request" in self.answer.get("Reason", "")
-            is_unread = "the ledger" in str(json.loads(body).get("Reason")) and apart
+            is_unread = "the ledger" in str(json.loads(body).get("Reason")) and (apart or same)
             is_blind = is_blind or is_unread or (given_up and self.invocations > 1)
             if body != self.bodies[0] and not is_blind and not (same and apart):
                 judge.violation(f"{self} was answered twice: {self.bodies[0]!r}, then {body!r}")

@@ -76,7 +76,11 @@ def test_access_denied_that_heals(world: Scene, stack: SceneStack) -> None:
     assert stack.status == "CREATE_COMPLETE"
 
 
-def test_access_denied_that_stays_is_reported_with_its_action(world: Scene, stack: SceneStack) -> None:
+@pytest.mark.parametrize("function_timeout", [30.0, 900.0])
+def test_access_denied_that_stays_is_reported_with_its_action(make_world: Make, function_timeout: float) -> None:
+    """It is ridden out from the request's arrival on, however many invocations that takes."""
+    world = make_world(function_timeout=function_timeout)
+    stack = world.new_stack()
     world.trouble.denied_until["CreateEntitlement"] = world.clock.now + 9000
     request = stack.issue("Create", ["vm-1"])
     request.excuses.add("denied")
@@ -197,7 +201,7 @@ def test_lambdas_retry_is_relied_on_only_where_it_comes_in_time(
 
 @pytest.mark.parametrize(
     ("service_timeout", "reason"),
-    [(210, "can't go on in a fresh invocation"), (240, "can't go on in a fresh invocation"), (300, "time is up")],
+    [(222, "can't go on in a fresh invocation"), (253, "can't go on in a fresh invocation"), (317, "time is up")],
 )
 def test_a_pause_that_cannot_be_handed_on_is_answered_in_time(
     make_world: Make, service_timeout: int, reason: str

@@ -157,6 +157,37 @@ def test_a_row_explains_the_last_lost_call_before_it_began() -> None:
     assert set(calls.confirm(state, HERE, {"vm-1": 0.0}).calls) == {"first", "second"}
 
 
+def test_of_several_lost_calls_the_one_that_may_land_last_is_still_awaited() -> None:
+    """The first lost its connection at once; the second got no answer for 15 s, so that nobody knows longer."""
+    state = State(calls={"first": call(1, 53), "second": call(17, 84)})
+    assert set(calls.confirm(state, HERE, {"vm-1": 22.0}).calls) == {"second"}
+    assert set(calls.confirm(state, HERE, {"vm-1": 5.0}).calls) == {"second"}
+
+
 def test_how_long_a_lost_call_may_land_is_noted() -> None:
     lost = calls.lose(State(calls={"a": call(1, 9)}), "a", 25.0, 30.0).calls["a"]
     assert (lost.lands_by, lost.until, lost.taken) == (25.0, 30.0, False)
+
+
+JUDGED = State(holdings={HERE: Holding(ONE)}, calls={"old": call(1, 9)})
+
+
+@pytest.mark.parametrize(
+    ("state", "left"),
+    [
+        (JUDGED, False),
+        (State(holdings={HERE: Holding(ONE)}, calls={"new": call(5, 9)}), True),
+        (State(holdings={HERE: Holding(ONE)}, calls={"other": call(5, 9, vm_ids=frozenset({"vm-2"}))}), False),
+        (State(holdings={HERE: Holding(ONE)}, sets={"s": DeclaredSet("A", HERE, ONE, "r", 1)}), True),
+    ],
+    ids=["as it was", "called for since", "another one called for since", "declared since"],
+)
+def test_what_turned_out_to_be_somebody_elses_is_forgotten_unless_others_have_come_to_it(
+    state: State, left: bool
+) -> None:
+    assert (calls.disown(state, HERE, ONE, JUDGED).may_be_ours(HERE) >= ONE) is left
+
+
+def test_what_has_become_ours_since_is_not_forgotten_as_somebody_elses() -> None:
+    state = State(holdings={HERE: Holding(ONE)})
+    assert calls.disown(state, HERE, ONE, State(calls={"old": call(1, 9)})) is state

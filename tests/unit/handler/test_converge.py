@@ -8,6 +8,7 @@ import pytest
 from lambda_handler.aws.calls import Refused
 from lambda_handler.cloudformation.answer import Answer
 from lambda_handler.cloudformation.properties import Properties
+from lambda_handler.errors import HandOver
 from lambda_handler.evs.rows import Rows
 from lambda_handler.ledger.records import Operation, RequestRecord
 from lambda_handler.ledger.state import State, key_of
@@ -28,7 +29,7 @@ def left_elsewhere(*others: RequestRecord) -> Room:
     key = key_of("Delete", "A", DELETED)
     record = RequestRecord("Delete", "r", "A", DELETED, None, 1, START + 3570.0, arrived=START, invocation="me")
     room.keep(State(requests={key: record, **{one.logical_id: one for one in others}}))
-    room.fence._key = key
+    room.fence.key = key
     room.own(ids(2), THERE)
     room.context.request = cast(Any, SimpleNamespace(
         type="Delete", request_id="r", logical_id="A", physical_id=DELETED, issued=None, place="", properties={},
@@ -99,3 +100,15 @@ def test_giving_up_is_answered_where_the_ledgers_answer_to_an_own_write_was_lost
     assert answer is not None
     assert (answer.status, answer.physical_id) == ("FAILED", DELETED)
     assert "no fresh invocation" in answer.reason
+
+
+def test_giving_up_is_answered_where_the_ledger_is_out_of_reach_to_the_end() -> None:
+    room = left_elsewhere()
+
+    def never(*_: Any) -> None:
+        raise HandOver("the function's time is nearly used up")
+
+    room.table.change = cast(Any, never)  # type: ignore[method-assign]
+    answer = Convergence(room.context, Properties(HERE, ids(1)), "stream").give_up("no fresh invocation")
+    assert answer is not None
+    assert (answer.status, answer.physical_id) == ("FAILED", DELETED)

@@ -207,16 +207,20 @@ def test_the_time_for_undoing_is_not_used_for_creating() -> None:
     assert all(at < START + 60.0 for at, _, _ in room.calls)
 
 
-def test_what_another_resource_has_confirmed_during_our_look_is_ours() -> None:
-    """It tells the ledger of its call, of the row and of its success in one write, while this look is on its way."""
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_another_resource_has_confirmed_during_our_look_is_ours(is_known: bool) -> None:
+    """It tells the ledger of its call, of the row and of its success while this look is on its way."""
     creation = Creation()
     room = creation.room
-    room.called("CreateEntitlement", ids(1), 0.1, lands=52.0, until=117.0)
+    if is_known:
+        room.called("CreateEntitlement", ids(1), 0.1, lands=52.0, until=117.0)
     creation.refuses(1, message="is already entitled")
 
     def listed(_: float) -> Any:
         state = calls.take(room.table.stored, "call", ids(1), START + 69.0)
         state = calls.confirm(state, HERE, {"vm-1": START + 0.1})
+        if not is_known:
+            state = state.hold(HERE, state.holding(HERE).own(ids(1)))
         room.table.stored = state.declare("web", DeclaredSet("Web", HERE, ids(1), "web", 1, live=True))
         return [row(1, started=START + 0.1)]
 

@@ -75,12 +75,27 @@ def test_who_has_lost_the_fence_writes_nothing(given: dict[str, Any], raised: ty
 
 def test_an_overtaken_request_is_known_for_one() -> None:
     assert not fenced()[0].is_overtaken()
-    assert fenced(request_id="newer")[0].is_overtaken()
     fence, table = fenced()
+    table.state = replace(table.state, requests={"A": record(request_id="newer")})
+    assert fence.is_overtaken()
     table.state = State(requests={"A other": record(type="Delete")})
     assert fence.is_overtaken()
     table.state = State()
     assert not fence.is_overtaken()
+
+
+def test_that_a_call_had_no_effect_is_told_at_once_and_nothing_else() -> None:
+    """Others may wait for its outcome."""
+    fence, table = fenced()
+    first, second = fence.announce("CreateEntitlement", HERE, [ONE, TWO])
+    fence.took(first, ONE, NOW + 60)
+    fence.tell_void()
+    assert table.state.calls.keys() == {first, second}
+    assert not table.state.calls[first].taken
+    fence.void([second])
+    fence.tell_void()
+    assert table.state.calls.keys() == {first}
+    assert table.state.calls[first].taken
 
 
 def test_a_call_is_announced_before_it_leaves_with_the_time_until_when_it_may_land_and_show() -> None:

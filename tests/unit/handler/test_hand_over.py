@@ -8,12 +8,12 @@ from typing import Any, cast
 import pytest
 
 from lambda_handler import invocation
-from lambda_handler.aws.calls import Throttled
+from lambda_handler.aws.calls import Refused, Throttled
 from lambda_handler.cloudformation.physical_id import set_id
 from lambda_handler.cloudformation.request import Request
-from lambda_handler.continuation import KEY
+from lambda_handler.continuation import KEY, Continuation
 from lambda_handler.errors import HandOver
-from lambda_handler.evs.rows import Rows
+from lambda_handler.evs.rows import Rows, Status
 from lambda_handler.ledger.records import DeclaredSet, Operation, RequestRecord
 from lambda_handler.steps.unsettled import Ours
 from lambda_handler.values import VmIds
@@ -83,6 +83,24 @@ def test_a_call_that_was_not_taken_explains_nothing_to_the_next_invocation(monke
     assert payload[KEY]["Number"] == 2
     assert world.calls_at_invoke == [{}]
     assert not Ours(room.table.stored, HERE).has(row(1, started=room.at + 1.0))
+
+
+def test_what_evs_has_refused_is_told_to_the_next_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, remaining=60.0)
+    room = world.room
+
+    def answer(operation: Operation, vm_ids: VmIds) -> Rows:
+        if "vm-1" in vm_ids:
+            raise Refused(f"evs:{operation}", "ValidationException", "vm-1 runs no Windows Server")
+        return {}
+
+    room.answers = answer
+    room.listed = lambda _: [row(2, Status.CREATING, started=START + 0.5)] if len(room.calls) > 1 else []
+    with pytest.raises(HandOver) as handed_over:
+        world.invocation.serve()
+    world.invocation.hand_over(handed_over.value)
+    [payload] = world.payloads
+    assert Continuation.of(payload, START, START).failed == {"vm-1": "ValidationException: vm-1 runs no Windows Server"}
 
 
 def test_nor_does_it_to_the_newer_request_that_has_overtaken_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

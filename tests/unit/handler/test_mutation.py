@@ -7,6 +7,7 @@ import pytest
 
 from lambda_handler.aws.calls import Denied, NotFound, Refused, Throttled, Unanswered
 from lambda_handler.evs.rows import Rows, Status
+from lambda_handler.ledger import calls
 from lambda_handler.ledger.records import Call
 from lambda_handler.steps.mutation import Lost, NotSent, Refusal, Taken
 from lambda_handler.steps.unsettled import Ours
@@ -115,6 +116,62 @@ def test_what_another_resource_of_the_stack_has_made_in_between_is_ours() -> Non
     room.answers = answer
     (outcome,) = create(room, ids(1))
     assert outcome.foreign == NOBODY
+
+
+def test_a_later_call_of_another_resource_does_not_explain_what_another_stack_made_before() -> None:
+    room = Room("Create")
+    room.table.before_write = lambda: room.pass_time(0.24)
+
+    def answer(*_: Any) -> Rows:
+        state = room.table.stored
+        later = Call("CreateEntitlement", HERE, ids(1), START + 0.5, START + 52.0, START + 117.0, "another")
+        room.table.stored = replace(state, calls={**state.calls, "later": later})
+        return {"vm-1": row(1, started=START + 0.1)}
+
+    room.answers = answer
+    (outcome,) = create(room, ids(1))
+    assert outcome.foreign == ids(1)
+
+
+@pytest.mark.parametrize("says", ["nothing", "it was answered with it, too", "it has made it"])
+def test_what_only_a_call_without_an_answer_explains_waits_for_what_that_one_says(says: str) -> None:
+    """The call of another resource had been announced when the entitlement began. EVS answers this one with it."""
+    room = Room("Create")
+    room.called("CreateEntitlement", ids(1), 1.0, lands=52.0, until=117.0)
+    room.table.before_write = lambda: room.pass_time(0.24)
+    room.answers = lambda *_: {"vm-1": row(1, started=START + 0.1)}
+    claimed: list[VmIds] = []
+
+    def passing(seconds: float) -> None:
+        own = [one for name, one in room.table.stored.calls.items() if name != "call"]
+        claimed.append(NOBODY.union(*(one.vm_ids for one in own)))
+        if room.at < START + 4.0 <= room.at + seconds:
+            room.table.before_write = lambda: None
+            if says == "it has made it":
+                room.table.stored = calls.take(room.table.stored, "call", ids(1), START + 69.0)
+            elif says != "nothing":
+                room.table.stored = calls.void(room.table.stored, "call")
+        room.pass_time(seconds)
+
+    room.passing = passing
+    (outcome,) = create(room, ids(1))
+    assert outcome.foreign == (ids(1) if says == "it was answered with it, too" else NOBODY)
+    # The other one may wait for this one in the same way.
+    assert set(claimed) == {NOBODY}
+    waited = room.at - START
+    assert 13.0 < waited < 17.0 if says == "nothing" else 3.0 < waited < 6.0
+    room.fence.write()
+    assert room.table.stored.owned(HERE) == (ids(1) if says == "it has made it" else NOBODY)
+
+
+def test_what_is_somebody_elses_for_certain_is_not_waited_for() -> None:
+    """It began before any call of ours."""
+    room = Room("Create")
+    room.called("CreateEntitlement", ids(1), 1.0, lands=52.0, until=117.0)
+    room.answers = lambda *_: {"vm-1": row(1, started=START - 50.0)}
+    (outcome,) = create(room, ids(1))
+    assert outcome.foreign == ids(1)
+    assert room.at - START < 1.0
 
 
 @pytest.mark.parametrize(("known", "foreign"), [(NOBODY, NOBODY), (ids(1), ids(1))])

@@ -57,6 +57,25 @@ def test_what_began_after_a_deletion_whose_answer_was_lost_is_somebody_elses(beg
     assert room.state.holding(HERE) == Holding()
 
 
+def test_what_another_resource_has_created_since_the_ledger_was_read_is_nobody_elses(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A former deletion of ours is still in the ledger. The other resource's Update has ended meanwhile."""
+    room = Room("Update")
+    room.own(ids(1))
+    room.called("DeleteEntitlement", ids(1), 300.0, lands=-248.0, until=-183.0)
+    Evs(room, row(1, started=START - 100.0))
+    declared = DeclaredSet("B", HERE, ids(1), "r2", 2, live=True)
+    # Read by nobody yet.
+    room.table.stored = replace(room.table.stored, calls={}).declare("other", declared)
+    with caplog.at_level("WARNING"):
+        assert remove(room) == []
+    room.fence.write()
+    assert room.deleted() == []
+    assert room.table.stored.owned(HERE) == ids(1)
+    assert "somebody else's" not in caplog.text
+
+
 def test_a_vm_is_deleted_once_while_the_list_still_shows_it() -> None:
     """A second call could hit whoever entitles the VM next."""
     room = Room()
@@ -64,6 +83,8 @@ def test_a_vm_is_deleted_once_while_the_list_still_shows_it() -> None:
     Evs(room, row(1), lag=40.0)
     assert remove(room) == []
     assert room.deleted() == [ids(1)]
+    # The announcement, what became of it, and that the VM has gone.
+    assert room.table.writes <= 3
 
 
 def test_a_vm_whose_deletion_another_invocation_had_taken_is_not_deleted_again() -> None:
@@ -224,7 +245,7 @@ def test_one_refused_vm_is_named_and_the_others_go() -> None:
     (left,) = remove(room)
     assert left.vm_ids == {"vm-2": "ValidationException: vm-2 can't be deleted"}
     # At once: they do not wait until the refusal is final.
-    assert {vm_id for vm_id, at in evs.deleted.items() if at < START + 1.0} == ids(1, 3)
+    assert {vm_id for vm_id, at in evs.deleted.items() if at < START + 0.5} == ids(1, 3)
     assert room.state.owned(HERE) == ids(2)
 
 

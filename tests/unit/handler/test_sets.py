@@ -10,7 +10,7 @@ from lambda_handler.cloudformation.physical_id import failed_id, set_id
 from lambda_handler.cloudformation.properties import Properties
 from lambda_handler.errors import Failure
 from lambda_handler.ledger.records import Adoption, DeclaredSet, Holding, RequestRecord
-from lambda_handler.ledger.state import State
+from lambda_handler.ledger.state import State, key_of
 from lambda_handler.steps.former_sets import FormerSets
 from lambda_handler.values import Connector, VmIds
 from tests.support.room import HERE, START, THERE, Room, ids
@@ -29,12 +29,12 @@ class Stack:
     def __getattr__(self, name: str) -> Any:
         said = self._said[name]
 
-        def answer(*given: Any, unless_left: bool = False) -> Any:
+        def answer(*given: Any, retains: bool = False) -> Any:
             if isinstance(said, Exception):
                 if name == "has_ignored":
                     return False
                 raise said
-            is_left = unless_left and given[0] in self._said["left"]
+            is_left = retains and given[0] in self._said["left"]
             return given[0] in said and not is_left if isinstance(said, tuple) else said
 
         return answer
@@ -47,6 +47,7 @@ class Sets:
         self, kind: Any, vm_ids: VmIds, physical_id: str = "", *, policy: Any = "DESTROY", old: Any = None, **said: Any
     ) -> None:
         self.room = room = Room(kind)
+        room.fence.key = key_of(kind, "A", physical_id)
         room.keep(State())
         self.physical_id = physical_id
         self.properties = {
@@ -75,10 +76,7 @@ class Sets:
     def begin(self) -> State:
         self.sets.find_out_retained(self.room.table.stored)
         self.room.keep(self.sets.begin(self.room.table.stored))
-        record = self.room.table.stored.requests
-        key = next(key for key, one in record.items() if one.request_id == "r")
-        self.room.fence._key = key
-        self.room.keep(self.room.table.stored.record(key, invocation="me"))
+        self.room.keep(self.room.table.stored.record(self.room.fence.key, invocation="me"))
         return self.room.table.stored
 
     @property
@@ -91,6 +89,14 @@ THREE = set_id("A", HERE, ids(3))
 
 
 # --- Create and Update -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("issued", "declared"), [(START, START), (START - 500.0, START - 499.0)])
+def test_a_set_counts_from_when_its_request_was_issued(issued: float, declared: float) -> None:
+    """It may be delivered again long after its operation has ended. CloudFormation cuts the date to the second."""
+    sets = Sets("Create", ids(1))
+    sets.room.context.request.issued_at = lambda _: issued  # type: ignore[method-assign, assignment]
+    assert sets.begin().sets[ONE].declared_at == declared
 
 
 def test_a_request_drops_the_pending_sets_of_those_that_it_has_overtaken() -> None:
@@ -398,6 +404,7 @@ def test_a_delete_leaves_sets_of_other_logical_ids_and_connectors() -> None:
     assert sets.live == {"elsewhere"}
 
 
+SKIPPED = {"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}
 RETAINED = {"kept": True, "retained": True}
 UNDER_WAY = {"live": False, "request_id": "under way"}
 
@@ -406,19 +413,21 @@ UNDER_WAY = {"live": False, "request_id": "under way"}
     ("said", "more", "left"),
     [
         # The clean-up of another resource was tried three times, and never reached the ledger.
-        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, {}, set()),
+        (SKIPPED, {}, set()),
         ({"is_being_deleted": False, "has": False, "has_ignored": ("elsewhere",)}, {}, {"elsewhere"}),
         # It gets a Delete of its own.
         ({"is_being_deleted": True, "has": True, "has_ignored": ("elsewhere",)}, {}, {"elsewhere"}),
         # It was retained, by its attribute or by its property.
         ({"is_being_deleted": True, "has": False, "has_ignored": ()}, {}, {"elsewhere"}),
-        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, {"retains": True}, {"elsewhere"}),
-        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, RETAINED, {"elsewhere"}),
+        ({**SKIPPED, "left": ("elsewhere",)}, {"retains": True}, {"elsewhere"}),
+        # It says RETAIN, and a rollback could not delete it.
+        (SKIPPED, {"retains": True}, set()),
+        (SKIPPED, RETAINED, {"elsewhere"}),
         # It counts as retained, and CloudFormation has never taken it on.
-        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, {"kept": True}, set()),
+        (SKIPPED, {"kept": True}, set()),
         # Its Create never answered. While that may go on, it is not touched.
-        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, {"live": False}, set()),
-        ({"is_being_deleted": True, "has": False, "has_ignored": ("elsewhere",)}, UNDER_WAY, {"elsewhere"}),
+        (SKIPPED, {"live": False}, set()),
+        (SKIPPED, UNDER_WAY, {"elsewhere"}),
         ({"is_being_deleted": True, "has": Failure("down"), "has_ignored": ("elsewhere",)}, {}, {"elsewhere"}),
     ],
 )

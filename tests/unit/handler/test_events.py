@@ -1,0 +1,79 @@
+"""What the events of a stack mean: whether an operation has come to its end, and whether a set is still the stack's."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lambda_handler.cloudformation.events import COMPLETE, SETTLED, SKEW, has_reached, was_ignored
+
+STACK, SET = "the stack", "the set"
+NOW = 1_000_000.0
+
+
+def events(*said: tuple[float, str, str]) -> list[dict[str, Any]]:
+    """Return events, given oldest first: seconds before now, whose, status."""
+    return [
+        {
+            "Timestamp": datetime.fromtimestamp(NOW - ago, UTC),
+            "PhysicalResourceId": whose,
+            "ResourceStatus": status,
+        }
+        for ago, whose, status in reversed(said)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "statuses", "reached"),
+    [
+        ([(50, STACK, "UPDATE_COMPLETE")], COMPLETE, True),
+        ([(150, STACK, "UPDATE_COMPLETE")], COMPLETE, False),
+        ([(150, STACK, "UPDATE_COMPLETE"), (50, STACK, "UPDATE_ROLLBACK_COMPLETE")], COMPLETE, False),
+        ([(150, STACK, "UPDATE_COMPLETE"), (50, STACK, "UPDATE_ROLLBACK_COMPLETE")], SETTLED, True),
+        ([(150, STACK, "CREATE_COMPLETE"), (50, "another", "UPDATE_COMPLETE")], COMPLETE, False),
+        ([(50, STACK, "UPDATE_IN_PROGRESS")], COMPLETE, None),
+        ([], COMPLETE, None),
+    ],
+)
+def test_whether_a_stack_has_reached_a_status_since_a_moment(
+    said: list[tuple[float, str, str]], statuses: frozenset[str], reached: bool | None
+) -> None:
+    assert has_reached(events(*said), STACK, statuses, NOW - 100) is reached
+
+
+CLEAN_UP = (30, STACK, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+ROLLED_BACK = (30, STACK, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+UPDATE = (90, STACK, "UPDATE_IN_PROGRESS")
+TAKEN_ON = (80, SET, "CREATE_COMPLETE")
+DELETED, LEFT, SKIPPED = (20, SET, "DELETE_COMPLETE"), (20, SET, "DELETE_FAILED"), (20, SET, "DELETE_SKIPPED")
+END = (10, STACK, "UPDATE_COMPLETE")
+
+
+@pytest.mark.parametrize(
+    ("said", "ignored", "ignored_if_it_says_retain"),
+    [
+        ([UPDATE, END], True, True),
+        ([UPDATE, TAKEN_ON, END], False, False),
+        ([UPDATE, TAKEN_ON, CLEAN_UP, SKIPPED, END], False, False),
+        # The Delete may have kept what says RETAIN.
+        ([UPDATE, TAKEN_ON, CLEAN_UP, DELETED, END], True, False),
+        ([UPDATE, TAKEN_ON, CLEAN_UP, LEFT, END], True, False),
+        ([LEFT, END], True, False),
+        # What a rollback deletes was never to stay.
+        ([UPDATE, TAKEN_ON, ROLLED_BACK, DELETED, END], True, True),
+        ([UPDATE, TAKEN_ON, ROLLED_BACK, LEFT, LEFT, LEFT, END], True, True),
+        # It has come back.
+        ([UPDATE, DELETED, (15, SET, "CREATE_COMPLETE"), END], False, False),
+    ],
+)
+def test_whether_a_set_is_none_of_the_stacks(
+    said: list[tuple[float, str, str]], ignored: bool, ignored_if_it_says_retain: bool
+) -> None:
+    assert was_ignored(events(*said), STACK, SET, NOW - 100, retains=False) is ignored
+    assert was_ignored(events(*said), STACK, SET, NOW - 100, retains=True) is ignored_if_it_says_retain
+
+
+def test_events_from_before_the_set_was_declared_do_not_count() -> None:
+    before = 100 + SKEW
+    said = events((before + 2, SET, "CREATE_COMPLETE"), (before + 1, STACK, "UPDATE_COMPLETE"), END)
+    assert was_ignored(said, STACK, SET, NOW - 100, retains=False)
