@@ -74,14 +74,21 @@ def void(state: State, call_id: str) -> State:
     return replace(state, calls={key: call for key, call in state.calls.items() if key != call_id})
 
 
-def confirm(state: State, connector: Connector, started: Mapping[str, float]) -> State:
+def confirm(state: State, connector: Connector, started: Mapping[str, float], judged: State) -> State:
     """Note entitlements of ours that the list shows: VM -> when it began at the latest, 0 where EVS does not say.
+
+    It says nothing of a call that the ledger as it was then, `judged`, does not have: the VM may have been deleted, and
+    called for again, since.
 
     A row explains one call for its VM, of those that left before the row began. Which one is not known. The one that
     can land no longer than the others is taken, so that the others are awaited for long enough. The row also explains
     every call that EVS took. A call without an answer that the row does not explain may still take effect.
     """
-    calls = {call_id: call for call_id, call in state.calls.items() if is_at(call, connector, "CreateEntitlement")}
+    calls = {
+        call_id: call
+        for call_id, call in state.calls.items()
+        if call_id in judged.calls and is_at(call, connector, "CreateEntitlement")
+    }
     seen = NO_VMS.union(*(call.vm_ids for call in calls.values())).intersection(started)
     if not seen:
         return state

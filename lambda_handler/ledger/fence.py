@@ -232,7 +232,7 @@ class Fence:
     def confirm(self, connector: Connector, started: Mapping[str, float]) -> None:
         """Note entitlements of ours that the list shows (`calls.confirm`)."""
         if started:
-            self._learn(lambda state: calls.confirm(state, connector, started))
+            self._learn(partial(calls.confirm, connector=connector, started=started, judged=self.state))
 
     def forget(self, connector: Connector, vm_ids: VmIds, looked_at: float, claims: int) -> None:
         """Note that VMs hold nothing, by a look that began at `looked_at` (`calls.forget`)."""
@@ -242,8 +242,7 @@ class Fence:
     def disown(self, connector: Connector, vm_ids: VmIds) -> None:
         """Note that VMs hold nothing of ours, as the ledger stands (`calls.disown`)."""
         if vm_ids:
-            judged = self.state
-            self._learn(lambda state: calls.disown(state, connector, vm_ids, judged))
+            self._learn(partial(calls.disown, connector=connector, vm_ids=vm_ids, judged=self.state))
 
     def _learn(self, fact: Change, *, is_void: bool = False) -> None:
         self._learnt.add(fact, is_void=is_void)

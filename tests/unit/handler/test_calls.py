@@ -24,6 +24,11 @@ def call(
     return Call(operation, HERE, vm_ids, left_at, until, until, "invocation", taken)
 
 
+def confirmed(state: State, started: float) -> State:
+    """Return a ledger after a look of now."""
+    return calls.confirm(state, HERE, {"vm-1": started}, state)
+
+
 def test_what_evs_took_is_ours_and_what_it_refused_is_not() -> None:
     state = calls.announce(State(), {"a": call(1, 9), "b": call(1, 9, vm_ids=frozenset({"vm-2"}))})
     assert state.claims == 1
@@ -34,13 +39,13 @@ def test_what_evs_took_is_ours_and_what_it_refused_is_not() -> None:
 
 
 def test_a_row_explains_what_evs_took() -> None:
-    state = calls.confirm(State(calls={"a": call(1, 9, taken=True)}), HERE, {"vm-1": 2.0})
+    state = confirmed(State(calls={"a": call(1, 9, taken=True)}), 2.0)
     assert state.calls == {}
     assert state.holding(HERE).owned == ONE
 
 
 def test_a_row_explains_the_only_call_that_was_not_answered() -> None:
-    state = calls.confirm(State(calls={"a": call(1, 9)}), HERE, {"vm-1": 0.0})
+    state = confirmed(State(calls={"a": call(1, 9)}), 0.0)
     assert state.calls == {}
     assert state.holding(HERE).owned == ONE
 
@@ -51,12 +56,18 @@ def test_a_row_explains_the_only_call_that_was_not_answered() -> None:
 def test_a_row_explains_one_of_a_lost_call_and_its_retry(started: float, left: set[str]) -> None:
     """A lost call that the row does not explain may still take effect."""
     state = State(calls={"lost": call(1, 99), "retry": call(10, 99, taken=True)})
-    assert set(calls.confirm(state, HERE, {"vm-1": started}).calls) == left
+    assert set(confirmed(state, started).calls) == left
+
+
+def test_a_row_says_nothing_of_a_call_that_was_announced_after_the_look() -> None:
+    """The VM was deleted since, and is called for again; who saw the former entitlement writes it down only now."""
+    state = State(calls={"new": call(50, 99)})
+    assert calls.confirm(state, HERE, {"vm-1": 2.0}, State(calls={"old": call(1, 9)})) is state
 
 
 def test_a_row_of_what_is_ours_already_explains_no_call() -> None:
     state = State(holdings={HERE: Holding(ONE)}, calls={"lost": call(1, 99)})
-    assert set(calls.confirm(state, HERE, {"vm-1": 50.0}).calls) == {"lost"}
+    assert set(confirmed(state, 50.0).calls) == {"lost"}
 
 
 def test_what_holds_nothing_is_forgotten_with_its_calls() -> None:
@@ -105,7 +116,7 @@ def test_every_transition_does_nothing_where_it_is_done() -> None:
         lambda s: calls.take(s, "a", ONE, 20.0),
         lambda s: calls.lose(s, "a", 25.0, 30.0),
         lambda s: calls.void(s, "a"),
-        lambda s: calls.confirm(s, HERE, {"vm-1": 2.0}),
+        lambda s: confirmed(s, 2.0),
         lambda s: calls.pruned(s, 10.0),
     )
     for transition in transitions:
@@ -148,20 +159,20 @@ def test_a_creation_ends_the_deletions_that_evs_took_before_it(deletion: Call, i
     """A deletion without an answer may still hit what is created now."""
     state = State(calls={"d": deletion, "c": call(20, 99)})
     assert ("d" in calls.take(state, "c", ONE, 99).calls) == is_left
-    assert ("d" in calls.confirm(state, HERE, {"vm-1": 21.0}).calls) == is_left
+    assert ("d" in confirmed(state, 21.0).calls) == is_left
 
 
 def test_a_row_explains_the_last_lost_call_before_it_began() -> None:
     state = State(calls={"first": call(1, 99), "second": call(10, 99), "third": call(20, 99)})
-    assert set(calls.confirm(state, HERE, {"vm-1": 15.0}).calls) == {"first", "third"}
-    assert set(calls.confirm(state, HERE, {"vm-1": 0.0}).calls) == {"first", "second"}
+    assert set(confirmed(state, 15.0).calls) == {"first", "third"}
+    assert set(confirmed(state, 0.0).calls) == {"first", "second"}
 
 
 def test_of_several_lost_calls_the_one_that_may_land_last_is_still_awaited() -> None:
     """The first lost its connection at once; the second got no answer for 15 s, so that nobody knows longer."""
     state = State(calls={"first": call(1, 53), "second": call(17, 84)})
-    assert set(calls.confirm(state, HERE, {"vm-1": 22.0}).calls) == {"second"}
-    assert set(calls.confirm(state, HERE, {"vm-1": 5.0}).calls) == {"second"}
+    assert set(confirmed(state, 22.0).calls) == {"second"}
+    assert set(confirmed(state, 5.0).calls) == {"second"}
 
 
 def test_how_long_a_lost_call_may_land_is_noted() -> None:

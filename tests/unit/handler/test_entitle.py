@@ -123,9 +123,8 @@ def test_what_another_invocation_has_told_the_ledger_since_is_ours() -> None:
     room.listed = lambda _: [row(1, started=START + 0.1)]
 
     def answer(*_: Any) -> Rows:
-        room.table.stored = calls.confirm(
-            calls.take(room.table.stored, "call", ids(1), START + 69.0), HERE, {"vm-1": START}
-        )
+        state = calls.take(room.table.stored, "call", ids(1), START + 69.0)
+        room.table.stored = calls.confirm(state, HERE, {"vm-1": START}, state)
         raise Refused(ACTION, "ValidationException", "vm-1 already has an entitlement")
 
     room.answers = answer
@@ -218,7 +217,7 @@ def test_what_another_resource_has_confirmed_during_our_look_is_ours(is_known: b
 
     def listed(_: float) -> Any:
         state = calls.take(room.table.stored, "call", ids(1), START + 69.0)
-        state = calls.confirm(state, HERE, {"vm-1": START + 0.1})
+        state = calls.confirm(state, HERE, {"vm-1": START + 0.1}, state)
         if not is_known:
             state = state.hold(HERE, state.holding(HERE).own(ids(1)))
         room.table.stored = state.declare("web", DeclaredSet("Web", HERE, ids(1), "web", 1, live=True))
