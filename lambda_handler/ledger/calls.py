@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ..values import NO_VMS, Connector, VmIds
-from .records import Call
+from .records import Adoption, Call
 from .state import State, is_at
 
 
@@ -127,6 +127,12 @@ def forget(state: State, connector: Connector, vm_ids: VmIds, looked_at: float, 
     if claims != state.claims or not gone:
         return state
     return state.disown(connector, gone)
+
+
+def adopt(state: State, connector: Connector, vm_ids: VmIds, adoption: Adoption, now: float) -> State:
+    """Note that VMs are taken over. A deletion that could land only before says nothing of them any more."""
+    state = state.hold(connector, state.holding(connector).adopt(vm_ids - state.owned(connector), adoption))
+    return _without_deletions(state, connector, dict.fromkeys(vm_ids, now))
 
 
 def disown(state: State, connector: Connector, vm_ids: VmIds, judged: State) -> State:

@@ -9,6 +9,7 @@ from ..cloudformation.answer import Answer
 from ..cloudformation.physical_id import failed_id
 from ..cloudformation.properties import Properties
 from ..errors import Failure, HandOver, LedgerFailure, LedgerGone, Overtaken, Restart, unexpected
+from ..ledger import calls
 from ..ledger.records import Adoption
 from ..ledger.state import State
 from ..log import logger
@@ -16,9 +17,10 @@ from ..text import causes, clipped, count, some
 from ..values import NO_VMS, VmIds
 from .context import Context
 from .declare import Declaring
+from .deleting import Deleting
 from .explain import SPARE_BEFORE_UNDO, explain, reason_of_failure
 from .former_sets import FormerSets
-from .remove import Left, remove_all
+from .remove import remove_all
 from .without_ledger import undo_without_ledger
 
 
@@ -124,7 +126,7 @@ class Convergence:
 
         def live(state: State) -> State:
             adoption = Adoption(request.request_id, context.under_way_at)
-            state = state.hold(connector, state.holding(connector).adopt(adopt - state.owned(connector), adoption))
+            state = calls.adopt(state, connector, adopt, adoption, context.clock.now())
             state = self._sets.made_live(state, adoption)
             return self._recorded(state, answer=answer.stored())
 
@@ -220,31 +222,14 @@ class Convergence:
     # --- Delete ----------------------------------------------------------------------------------------------------
 
     def _delete(self) -> Answer:
-        context = self._context
+        deleting = Deleting(self._context, self._sets, self._given)
         try:
-            self._sets.find_out_kept()
-            self._sets.find_out_retained_elsewhere()
-            self._sets.drop_abandoned()
-            self._sets.drop_skipped()
-            here = None if isinstance(self._given, Failure) else self._given.connector
-            left = [left for left in remove_all(context, context.answer_by, here) if self._is_concern(left)]
-            if not left:
+            if not (left := deleting.remove()):
                 return self._conclude(Answer("SUCCESS", self._request.physical_id))
-            vm_ids = {vm_id: why for part in left for vm_id, why in part.vm_ids.items()}
-            reason = f"{count(len(vm_ids))} still entitled: {causes(vm_ids)}"
+            reason = f"{count(len(left))} still entitled: {causes(left)}"
         except (Failure, AwsError) as failure:
             reason = str(failure)
         except Exception as error:  # noqa: BLE001 - answered, whatever it is
             logger.exception("unexpected error")
             reason = unexpected(error)
         return self._conclude(self.failed(reason))
-
-    def _is_concern(self, left: Left) -> bool:
-        """Tell whether what is left makes this Delete fail: it does not where another request or set will see to it."""
-        if isinstance(self._given, Failure) or left.connector == self._given.connector:
-            return True
-        logger.error("could not be removed, and stays in the ledger: %s", left)
-        state, now = self._fence.state, self._context.clock.now()
-        others = [one for one in state.requests.values() if one.request_id != self._request.request_id]
-        is_seen_to = any(one.answer is None and one.answer_by > now for one in others)
-        return not is_seen_to and not self._sets.has_request_to_come(left.connector)

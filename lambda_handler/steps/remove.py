@@ -182,6 +182,8 @@ class _Removal(Deletions):
 
     def _leave_rest(self) -> None:
         may_come = may_be_created(self._fence.state, self._connector, self._context.clock.now())
+        if self._until >= self._context.answer_by:
+            self._drop_refused(self.targets() - may_come)
         for vm_id in self.targets():
             if (row := self._rows.get(vm_id)) is not None:
                 self.left[vm_id] = f"still {row.word}"
@@ -189,6 +191,13 @@ class _Removal(Deletions):
                 self.left[vm_id] = "a call to create it may still take effect"
             elif vm_id in self._context.carried.missed.get(self._connector, ()):
                 self.left[vm_id] = "not listed, but not for long enough to be sure"
+
+    def _drop_refused(self, vm_ids: VmIds) -> None:
+        """Forget what had failed, or EVS had removed, and what EVS refuses to delete to the end of the time."""
+        refused = vm_ids & self._context.carried.refused_since.keys() & self._rows.keys()
+        if ended := frozenset(vm_id for vm_id in refused if not self._rows[vm_id].may_be_held):
+            logger.warning("EVS refuses to delete %s, where there is nothing to pay for", some(ended, 100))
+            self.drop(ended)
 
     def _wait(self) -> None:
         context, now = self._context, self._context.clock.now()

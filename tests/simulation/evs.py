@@ -275,5 +275,7 @@ class Evs:
         self.outage_since = None
         self._story("EVS: the connector is back")
         for row in self.all_held():
-            if row.status in ("AT_RISK", "ENTITLEMENT_REMOVED"):
+            # What EVS has removed, and will not have deleted, is over: nobody looks after it any more.
+            is_over = row.status == "ENTITLEMENT_REMOVED" and row.is_deletion_refused
+            if row.status in ("AT_RISK", "ENTITLEMENT_REMOVED") and not is_over:
                 self._show(row, "CREATED")

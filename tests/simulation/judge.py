@@ -15,6 +15,8 @@ from .stacks import Stack
 if TYPE_CHECKING:
     from .world import World
 
+#: CloudFormation's events are trusted for so long: see docs/limits.md.
+MEMORY = 89 * 86400.0
 #: An invocation may begin so long after its request's deadline, for the answer alone.
 LAST_CHANGE = 60.0
 
@@ -58,7 +60,24 @@ class Judge:
             for calls, within in ((evs.lost, UNDECIDABLE), (self._killed, UNDECIDABLE), (evs.called, within))
             for stack, vm_ids, at in calls
         )
+        row.is_undecidable = row.is_undecidable or self._is_unsettled(row, by)
         return row.is_undecidable
+
+    def _is_unsettled(self, row: Row, by: str) -> bool:
+        """Tell whether an entitlement began while a call for the VM that a killed invocation had announced was open.
+
+        Nobody has asked since what came of it: no other request of the resource has ended.
+        """
+        for one in self._world.invocations:
+            request = one.request
+            if request.stack.name != by or not 0 < one.killed_at <= row.began or request.type == "Delete":
+                continue
+            if row.vm_id not in Declared.by(request.properties).vm_ids:
+                continue
+            ended = [other.answered_at for other in request.stack.requests if other.logical_id == request.logical_id]
+            if not any(one.killed_at < at <= row.began for at in ended):
+                return True
+        return False
 
     def _was_ended_in_doubt(self, row: Row, by: str) -> bool:
         """Tell whether somebody had ended a stack's own entitlement of the VM, by hand or in doubt.
@@ -66,7 +85,7 @@ class Judge:
         The ledger still has the VM, and whoever has entitled it since: see docs/limits.md. So has a ledger that was
         restored to before the stack itself has ended it.
         """
-        own = [one for one in self._rows_of(row.where, row.vm_id) if one.maker == by]
+        own = [one for one in self._rows_of(row.where, row.vm_id) if by in {one.maker, *one.adopters}]
         is_restored = self._world.stacks[by].has_lost_ledger
         return any(one.is_undecidable or one.ended_by == BY_HAND or (is_restored and one.is_over) for one in own)
 
@@ -141,11 +160,12 @@ class Judge:
             if row.status == "ENTITLEMENT_REMOVED" and row.is_deletion_refused:
                 continue  # nothing to pay for, and EVS will not have it deleted
             vm = (row.where, row.vm_id)
+            is_unsure = stack.is_unsure or self._world.clock.now - row.began > MEMORY
             may_be_given_back = (
                 vm in stack.ambiguous
                 or stack.may_stay(*vm, is_refused=row.is_deletion_refused)
-                or (stack.is_unsure and stack.was_unheard(*vm))
-                or (stack.is_unsure and (stack.name in row.adopters or vm in stack.ever_retained | stack.to_retain))
+                or (is_unsure and stack.was_unheard(*vm))
+                or (is_unsure and (stack.name in row.adopters or vm in stack.ever_retained | stack.to_retain))
             )
             if row.vm_id not in stack.protected(row.where) and not stack.is_denied and not may_be_given_back:
                 whose = "made" if row.maker == stack.name else "adopted"

@@ -234,7 +234,9 @@ class Stack:
         """Let CloudFormation issue a request: it overtakes the one before it, unless both delete, each another id."""
         now = self.world.clock.now
         for before in self.requests:
-            if before.logical_id == request.logical_id and not before.bodies and now < before.deadline:
+            # Past its deadline an invocation that is held up may come to itself, and find the newer request.
+            is_running = any(one.request is before and one.is_running for one in self.world.invocations)
+            if before.logical_id == request.logical_id and not before.bodies and (now < before.deadline or is_running):
                 both_delete = before.type == request.type == "Delete" and before.physical_id != request.physical_id
                 before.overtaken = before.overtaken or not both_delete
         self.requests.append(request)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from lambda_handler.ledger import calls
-from lambda_handler.ledger.records import Call, DeclaredSet, Holding, Operation
+from lambda_handler.ledger.records import Adoption, Call, DeclaredSet, Holding, Operation
 from lambda_handler.ledger.state import State
 from lambda_handler.values import Connector, VmIds
 
@@ -178,6 +178,15 @@ def test_of_several_lost_calls_the_one_that_may_land_last_is_still_awaited() -> 
 def test_how_long_a_lost_call_may_land_is_noted() -> None:
     lost = calls.lose(State(calls={"a": call(1, 9)}), "a", 25.0, 30.0).calls["a"]
     assert (lost.lands_by, lost.until, lost.taken) == (25.0, 30.0, False)
+
+
+@pytest.mark.parametrize(("now", "is_left"), [(70.0, False), (40.0, True)], ids=["over", "may still land"])
+def test_what_is_adopted_began_after_each_deletion_that_is_over(now: float, is_left: bool) -> None:
+    taken = call(5, 300, operation="DeleteEntitlement", taken=True)
+    state = State(calls={"taken": taken, "lost": call(6, 60, operation="DeleteEntitlement")})
+    adopted = calls.adopt(state, HERE, ONE, Adoption("r", 1.0), now)
+    assert set(adopted.calls) == ({"lost"} if is_left else set())
+    assert adopted.holding(HERE) == Holding(ONE, {"vm-1": Adoption("r", 1.0)})
 
 
 JUDGED = State(holdings={HERE: Holding(ONE)}, calls={"old": call(1, 9)})

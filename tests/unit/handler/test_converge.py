@@ -62,6 +62,24 @@ def test_what_nobody_else_sees_to_fails_the_delete_and_is_named(others: tuple[Re
     assert room.table.stored.owned(THERE) == ids(2)
 
 
+def test_what_nobody_else_sees_to_gets_the_whole_time() -> None:
+    """Elsewhere is given two minutes at first. EVS refuses for longer."""
+    room = left_elsewhere()
+    deleted: list[float] = []
+
+    def answer(operation: Operation, vm_ids: VmIds) -> Rows:
+        if room.at < START + 150.0:
+            return refused(operation, vm_ids)
+        deleted.append(room.at)
+        return {}
+
+    room.answers = answer
+    room.listed = lambda _: [] if deleted else [row(2)]
+    assert answered(room).status == "SUCCESS"
+    assert deleted
+    assert room.table.stored.owned(THERE) == frozenset()
+
+
 def test_what_a_request_under_way_sees_to_does_not_fail_the_delete() -> None:
     room = left_elsewhere(another(START + 3000.0))
     assert answered(room).status == "SUCCESS"

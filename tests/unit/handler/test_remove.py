@@ -325,6 +325,23 @@ def test_a_call_without_an_answer_is_awaited_where_there_is_nothing_to_pay_for(s
     assert len([at for at, *_ in room.calls if at < START + 50.0]) == calls
 
 
+@pytest.mark.parametrize("status", [Status.CREATE_FAILED, Status.ENTITLEMENT_REMOVED, Status.CREATED])
+@pytest.mark.parametrize("is_all", [True, False], ids=["the whole time", "a part of it"])
+def test_what_had_failed_and_is_refused_to_the_end_of_the_time_is_done_with(status: Status, is_all: bool) -> None:
+    """The refusal names no VM, so that it would count only after four minutes. There is nothing to pay for."""
+    room = Room(answer_by=100.0)
+    room.own(ids(1))
+    room.listed = lambda _: [row(1, status)]
+
+    def refused(*_: Any) -> Rows:
+        raise Refused("evs:DeleteEntitlement", "ValidationException", "has no entitlement")
+
+    room.answers = refused
+    is_done = is_all and status is not Status.CREATED
+    assert bool(remove(room, 100.0 if is_all else 60.0)) is not is_done
+    assert room.state.owned(HERE) == (frozenset() if is_done else ids(1))
+
+
 def test_others_learn_of_what_was_called_for_before_time_passes() -> None:
     room = Room()
     room.own(ids(1))
