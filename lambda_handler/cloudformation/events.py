@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 
 #: The stack operations that end with one of these can't be rolled back any more.
@@ -24,26 +25,37 @@ def has_reached(events: Events, stack_id: str, statuses: frozenset[str], moment:
     return None
 
 
-def was_ignored(events: Events, stack_id: str, physical_id: str, moment: float, *, retains: bool) -> bool:
-    """Tell whether the events say that the stack does not have a PhysicalResourceId, and did not retain it.
+class Fate(Enum):
+    """What has become of a PhysicalResourceId, as the events of its stack have it.
 
-    Args:
-        moment: when it was declared at the earliest, in epoch seconds.
-        retains: its properties say RETAIN. A Delete may have kept it then, whatever came of that Delete, unless it was
-            a rollback: what a rollback deletes was never to stay.
+    =========== ====================================================================================================
+    UNNAMED     no event names it: CloudFormation never took it on
+    DELETED     CloudFormation has deleted it, or has given that up. What says RETAIN, a Delete may have kept
+    ROLLED_BACK the same in a rollback: what that deletes was never to stay
+    TAKEN_ON    the stack has it, or has retained it by its DeletionPolicy, or it is not certain that it has not
+    =========== ====================================================================================================
     """
-    is_deleted = False
+
+    UNNAMED = "UNNAMED"
+    DELETED = "DELETED"
+    ROLLED_BACK = "ROLLED_BACK"
+    TAKEN_ON = "TAKEN_ON"
+
+
+def fate_of(events: Events, stack_id: str, physical_id: str, moment: float) -> Fate:
+    """Return what has become of a PhysicalResourceId that was declared at a moment (epoch seconds) at the earliest."""
+    fate = Fate.UNNAMED
     for event in events:
-        if is_deleted and event.get("PhysicalResourceId") == stack_id:
-            return "ROLLBACK" in _status(event)
-        if event.get("PhysicalResourceId") == physical_id and not is_deleted:
+        if fate is Fate.DELETED and event.get("PhysicalResourceId") == stack_id:
+            return Fate.ROLLED_BACK if "ROLLBACK" in _status(event) else fate
+        if fate is Fate.UNNAMED and event.get("PhysicalResourceId") == physical_id:
             # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
-            is_deleted = _status(event).startswith("DELETE_") and _status(event) != "DELETE_SKIPPED"
-            if not is_deleted or not retains:
-                return is_deleted
+            if not _status(event).startswith("DELETE_") or _status(event) == "DELETE_SKIPPED":
+                return Fate.TAKEN_ON
+            fate = Fate.DELETED
         if _epoch(event.get("Timestamp")) < moment - SKEW:
             break
-    return not is_deleted
+    return fate
 
 
 def _status(event: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from ..clock import Clock
 from ..errors import Failure
 from ..log import logger
 from ..pace import Pace
-from .events import COMPLETE, SETTLED, has_reached, was_ignored
+from .events import COMPLETE, SETTLED, Fate, fate_of, has_reached
 
 #: A resource of which CloudFormation says this is none of the stack's any more.
 _GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
@@ -139,38 +139,41 @@ class Stack:
             return False
         return now - moment > self._pace.stack_history if has is None else has
 
-    def has_ignored(self, physical_id: str, moment: float, now: float, *, retains: bool = False) -> bool:
-        """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
+    def has_ignored(self, physical_id: str, moment: float, now: float) -> bool:
+        """Tell whether it is certain that the stack does not have a PhysicalResourceId, as `fate_of` has it."""
+        return self.fate_of(physical_id, moment, now) is not Fate.TAKEN_ON
 
-        It is not certain in the cases of `find_out_ignored`, whose arguments it has, or where CloudFormation can't be
-        asked.
+    def fate_of(self, physical_id: str, moment: float, now: float) -> Fate:
+        """Return what has become of a PhysicalResourceId: TAKEN_ON also where CloudFormation can't be asked.
+
+        The arguments are those of `find_out_fate`.
         """
         try:
-            return self.find_out_ignored(physical_id, moment, now, retains=retains)
+            return self.find_out_fate(physical_id, moment, now)
         except (AwsError, Failure) as error:
             logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
-            return False
+            return Fate.TAKEN_ON
 
-    def find_out_ignored(self, physical_id: str, moment: float, now: float, *, retains: bool = False) -> bool:
-        """Tell whether it is certain that CloudFormation never took on a PhysicalResourceId answered after `moment`.
+    def find_out_fate(self, physical_id: str, moment: float, now: float) -> Fate:
+        """Return what has become of a PhysicalResourceId that was answered after `moment`.
 
         S3 takes an answer that CloudFormation no longer waits for, of a Create that it cancelled: no event names its
-        id. Not certain: the events may no longer reach back so far, or there are too many of them.
+        id. Not certain, so that it counts as TAKEN_ON: the events may no longer reach back so far, or there are too
+        many of them.
 
         Args:
             moment: when it was declared at the earliest, in epoch seconds; `now` is the present.
-            retains: its properties say RETAIN, so that a Delete may have kept it, unless that was a rollback.
 
         Raises:
             AwsError, Failure: CloudFormation can't be asked.
         """
         if now - moment > self._pace.stack_history:
-            return False
+            return Fate.TAKEN_ON
         try:
-            return was_ignored(self._events(self._stack_id), self._stack_id, physical_id, moment, retains=retains)
+            return fate_of(self._events(self._stack_id), self._stack_id, physical_id, moment)
         except TooManyEvents as failure:
             logger.warning("whether CloudFormation has taken on %s is not certain: %s", physical_id, failure)
-            return False
+            return Fate.TAKEN_ON
 
     def _events(self, stack_id: str) -> Iterator[dict[str, Any]]:
         """Yield a stack's events, newest first; raises TooManyEvents where there are too many of them."""

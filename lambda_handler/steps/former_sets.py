@@ -82,7 +82,7 @@ class FormerSets(RetainedSets):
                 abandoned.discard(context.stack.physical_id_of(request.logical_id) or "")
             if failed is None and abandoned:
                 # The Create may never have begun, so that nothing tells yet that a set from before it was retained.
-                abandoned &= self._ignored(live, context.stack.find_out_ignored)[0]
+                abandoned &= self._ignored(live, context.stack.find_out_fate)[0]
         if abandoned:
             # Its own Delete may have kept one since.
             context.fence.write(lambda state: state.drop(key for key in abandoned if not _is_retained(state, key)))
@@ -108,7 +108,7 @@ class FormerSets(RetainedSets):
             gone = {key: one for key, one in others.items() if not stack.has(one.logical_id)}
             names = {one.logical_id for one in gone.values()}
             live = {key: one for key, one in state.sets.items() if one.live and one.logical_id in names}
-            skipped = gone.keys() & self._ignored(live, stack.has_ignored)[0] | {
+            skipped = gone.keys() & self._ignored(live, stack.fate_of)[0] | {
                 key for key in gone.keys() - live.keys() if stack.has_ignored(key, gone[key].declared_at, now)
             }
         except Failure as failure:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ..aws.calls import AwsError
+from ..cloudformation.events import Fate
 from ..cloudformation.physical_id import failed_request, is_set_id
 from ..errors import Failure
 from ..ledger.records import DeclaredSet
@@ -37,7 +38,7 @@ class RetainedSets(DeclaredSets):
             return
         # After a Create that never answered nobody would come for what is not found out now.
         try:
-            ignored, stay = self._ignored(kept, context.stack.find_out_ignored)
+            ignored, stay = self._ignored(kept, context.stack.find_out_fate)
         except (AwsError, Failure) as error:
             if self._is_made_up():
                 raise
@@ -58,18 +59,19 @@ class RetainedSets(DeclaredSets):
         if ignored or stay:
             context.fence.write(not_kept)
 
-    def _ignored(self, sets: Mapping[str, DeclaredSet], ask: Callable[..., bool]) -> tuple[set[str], set[str]]:
+    def _ignored(self, sets: Mapping[str, DeclaredSet], ask: Callable[..., Fate]) -> tuple[set[str], set[str]]:
         """Return, of live sets, those that CloudFormation does not have any more, and those that are to stay.
 
         A newer set that it has never taken on makes no older one a former one.
+
+        Args:
+            ask: `Stack.find_out_fate`, or `Stack.fate_of`.
         """
         now = self._context.clock.now()
-        ignored = {key for key, one in sets.items() if not one.retained and ask(key, one.declared_at, now)}
-        if not any(sets[key].retains for key in ignored):
-            return ignored, set()
-        unheard = {key for key in ignored if ask(key, sets[key].declared_at, now, retains=True)}
-        heard = [one for key, one in sets.items() if key not in unheard]
-        stay = {key for key in ignored - unheard if is_to_stay(sets[key], heard)}
+        fates = {key: ask(key, one.declared_at, now) for key, one in sets.items() if not one.retained}
+        ignored = {key for key, fate in fates.items() if fate is not Fate.TAKEN_ON}
+        heard = [one for key, one in sets.items() if key not in ignored or fates[key] is Fate.DELETED]
+        stay = {key for key in ignored if fates[key] is Fate.DELETED and is_to_stay(sets[key], heard)}
         return ignored - stay, stay
 
     def _is_made_up(self) -> bool:

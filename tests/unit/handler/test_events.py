@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handler.cloudformation.events import COMPLETE, SETTLED, SKEW, has_reached, was_ignored
+from lambda_handler.cloudformation.events import COMPLETE, SETTLED, SKEW, Fate, fate_of, has_reached
 
 STACK, SET = "the stack", "the set"
 NOW = 1_000_000.0
@@ -50,30 +50,27 @@ END = (10, STACK, "UPDATE_COMPLETE")
 
 
 @pytest.mark.parametrize(
-    ("said", "ignored", "ignored_if_it_says_retain"),
+    ("said", "fate"),
     [
-        ([UPDATE, END], True, True),
-        ([UPDATE, TAKEN_ON, END], False, False),
-        ([UPDATE, TAKEN_ON, CLEAN_UP, SKIPPED, END], False, False),
+        ([UPDATE, END], Fate.UNNAMED),
+        ([UPDATE, TAKEN_ON, END], Fate.TAKEN_ON),
+        ([UPDATE, TAKEN_ON, CLEAN_UP, SKIPPED, END], Fate.TAKEN_ON),
         # The Delete may have kept what says RETAIN.
-        ([UPDATE, TAKEN_ON, CLEAN_UP, DELETED, END], True, False),
-        ([UPDATE, TAKEN_ON, CLEAN_UP, LEFT, END], True, False),
-        ([LEFT, END], True, False),
+        ([UPDATE, TAKEN_ON, CLEAN_UP, DELETED, END], Fate.DELETED),
+        ([UPDATE, TAKEN_ON, CLEAN_UP, LEFT, END], Fate.DELETED),
+        ([LEFT, END], Fate.DELETED),
         # What a rollback deletes was never to stay.
-        ([UPDATE, TAKEN_ON, ROLLED_BACK, DELETED, END], True, True),
-        ([UPDATE, TAKEN_ON, ROLLED_BACK, LEFT, LEFT, LEFT, END], True, True),
+        ([UPDATE, TAKEN_ON, ROLLED_BACK, DELETED, END], Fate.ROLLED_BACK),
+        ([UPDATE, TAKEN_ON, ROLLED_BACK, LEFT, LEFT, LEFT, END], Fate.ROLLED_BACK),
         # It has come back.
-        ([UPDATE, DELETED, (15, SET, "CREATE_COMPLETE"), END], False, False),
+        ([UPDATE, DELETED, (15, SET, "CREATE_COMPLETE"), END], Fate.TAKEN_ON),
     ],
 )
-def test_whether_a_set_is_none_of_the_stacks(
-    said: list[tuple[float, str, str]], ignored: bool, ignored_if_it_says_retain: bool
-) -> None:
-    assert was_ignored(events(*said), STACK, SET, NOW - 100, retains=False) is ignored
-    assert was_ignored(events(*said), STACK, SET, NOW - 100, retains=True) is ignored_if_it_says_retain
+def test_what_has_become_of_a_set(said: list[tuple[float, str, str]], fate: Fate) -> None:
+    assert fate_of(events(*said), STACK, SET, NOW - 100) is fate
 
 
 def test_events_from_before_the_set_was_declared_do_not_count() -> None:
     before = 100 + SKEW
     said = events((before + 2, SET, "CREATE_COMPLETE"), (before + 1, STACK, "UPDATE_COMPLETE"), END)
-    assert was_ignored(said, STACK, SET, NOW - 100, retains=False)
+    assert fate_of(said, STACK, SET, NOW - 100) is Fate.UNNAMED

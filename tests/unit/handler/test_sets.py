@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from lambda_handler.cloudformation.events import Fate
 from lambda_handler.cloudformation.physical_id import failed_id, set_id
 from lambda_handler.cloudformation.properties import Properties
 from lambda_handler.errors import Failure
@@ -22,22 +23,35 @@ class Stack:
     def __init__(self, **said: Any) -> None:
         self._said = {
             "physical_id_of": None, "is_being_deleted": False, "is_rolling_back": False, "has_ignored": (),
-            "left": (), "has": True, "settled_since": False, "completed_since": True, **said,
+            "deleted": (), "has": True, "settled_since": False, "completed_since": True, **said,
         }  # fmt: skip
-        self._said["find_out_ignored"] = self._said["has_ignored"]
 
     def __getattr__(self, name: str) -> Any:
         said = self._said[name]
 
-        def answer(*given: Any, retains: bool = False) -> Any:
+        def answer(*given: Any) -> Any:
             if isinstance(said, Exception):
-                if name == "has_ignored":
-                    return False
                 raise said
-            is_left = retains and given[0] in self._said["left"]
-            return given[0] in said and not is_left if isinstance(said, tuple) else said
+            return given[0] in said if isinstance(said, tuple) else said
 
         return answer
+
+    def find_out_fate(self, physical_id: str, *_: Any) -> Fate:
+        said = self._said["has_ignored"]
+        if isinstance(said, Exception):
+            raise said
+        if physical_id not in said:
+            return Fate.TAKEN_ON
+        return Fate.DELETED if physical_id in self._said["deleted"] else Fate.UNNAMED
+
+    def fate_of(self, *given: Any) -> Fate:
+        try:
+            return self.find_out_fate(*given)
+        except Failure:
+            return Fate.TAKEN_ON
+
+    def has_ignored(self, *given: Any) -> bool:
+        return self.fate_of(*given) is not Fate.TAKEN_ON
 
 
 class Sets:
@@ -220,7 +234,7 @@ def test_whether_a_set_was_retained_is_found_out_for_a_made_up_id_or_the_delete_
 def test_a_set_that_says_retain_stays_where_cloudformation_has_given_its_deletion_up(
     retains: bool, sequence_of_other: int, kept: bool
 ) -> None:
-    sets = Sets("Create", ids(1, 2), has_ignored=(ONE,), left=(ONE,))
+    sets = Sets("Create", ids(1, 2), has_ignored=(ONE,), deleted=(ONE,))
     sets.has(ONE, ids(1), 2, retains=retains)
     sets.has("other", ids(9), sequence_of_other)
     sets.begin()
@@ -229,7 +243,7 @@ def test_a_set_that_says_retain_stays_where_cloudformation_has_given_its_deletio
 
 
 def test_only_what_says_retain_stays_where_cloudformation_has_given_its_deletion_up() -> None:
-    sets = Sets("Create", ids(1, 2), has_ignored=(ONE, "newer"), left=(ONE, "newer"))
+    sets = Sets("Create", ids(1, 2), has_ignored=(ONE, "newer"), deleted=(ONE, "newer"))
     sets.has(ONE, ids(1), 1, retains=True)
     sets.has("newer", ids(9), 2)
     sets.begin()
@@ -419,7 +433,7 @@ UNDER_WAY = {"live": False, "request_id": "under way"}
         ({"is_being_deleted": True, "has": True, "has_ignored": ("elsewhere",)}, {}, {"elsewhere"}),
         # It was retained, by its attribute or by its property.
         ({"is_being_deleted": True, "has": False, "has_ignored": ()}, {}, {"elsewhere"}),
-        ({**SKIPPED, "left": ("elsewhere",)}, {"retains": True}, {"elsewhere"}),
+        ({**SKIPPED, "deleted": ("elsewhere",)}, {"retains": True}, {"elsewhere"}),
         # It says RETAIN, and a rollback could not delete it.
         (SKIPPED, {"retains": True}, set()),
         (SKIPPED, RETAINED, {"elsewhere"}),
