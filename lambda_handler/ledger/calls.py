@@ -18,19 +18,25 @@ def announce(state: State, calls: Mapping[str, Call]) -> State:
     return replace(state, calls={**state.calls, **calls}, claims=state.claims + creates)
 
 
-def take(state: State, call_id: str, vm_ids: VmIds, until: float) -> State:
-    """Note that EVS took a call for these of its VMs. A deletion that EVS took earlier has had its effect by then."""
+def take(state: State, call_id: str, vm_ids: VmIds, until: float, sent_at: float = 0.0) -> State:
+    """Note that EVS took a call for these of its VMs. A deletion that EVS took earlier has had its effect by then.
+
+    Args:
+        until: until when the list may not show it, in epoch seconds.
+        sent_at: when the call left, in epoch seconds: it had no effect between its announcement and then.
+    """
     call = state.calls.get(call_id)
     if call is None or call.taken:
         return state
-    now_taken = replace(call, vm_ids=vm_ids, lands_by=call.left_at, until=until, taken=True)
+    left_at = max(call.left_at, sent_at)
+    now_taken = replace(call, vm_ids=vm_ids, left_at=left_at, lands_by=left_at, until=until, taken=True)
     taken = replace(state, calls={**state.calls, call_id: now_taken})
     if call.operation == "CreateEntitlement":
         holding = taken.holding(call.connector)
-        before = {vm_id for vm_id, adoption in holding.adopted.items() if adoption.at < call.left_at}
+        before = {vm_id for vm_id, adoption in holding.adopted.items() if adoption.at < left_at}
         created = holding.unmark(vm_ids & before - call.renewed)
         taken = taken.hold(call.connector, created) if created is not holding else taken
-        return _without_deletions(taken, call.connector, dict.fromkeys(vm_ids, call.left_at))
+        return _without_deletions(taken, call.connector, dict.fromkeys(vm_ids, left_at))
     return _without_creations(taken, now_taken)
 
 
@@ -61,12 +67,13 @@ def _without_deletions(state: State, connector: Connector, created: Mapping[str,
     return state.map_calls(rest)
 
 
-def lose(state: State, call_id: str, lands_by: float, until: float) -> State:
+def lose(state: State, call_id: str, lands_by: float, until: float, sent_at: float = 0.0) -> State:
     """Note that a call got no answer, until when it may take effect, and until when the list may not show it."""
     call = state.calls.get(call_id)
-    if call is None or call.taken or (call.lands_by, call.until) == (lands_by, until):
+    if call is None or call.taken:
         return state
-    return replace(state, calls={**state.calls, call_id: replace(call, lands_by=lands_by, until=until)})
+    lost = replace(call, left_at=max(call.left_at, sent_at), lands_by=lands_by, until=until)
+    return state if lost == call else replace(state, calls={**state.calls, call_id: lost})
 
 
 def void(state: State, call_id: str) -> State:
@@ -77,19 +84,21 @@ def void(state: State, call_id: str) -> State:
 def confirm(state: State, connector: Connector, started: Mapping[str, float], judged: State) -> State:
     """Note entitlements of ours that the list shows: VM -> when it began at the latest, 0 where EVS does not say.
 
-    It says nothing of a call that the ledger as it was then, `judged`, does not have: the VM may have been deleted, and
-    called for again, since.
+    It says nothing of a call that left after the row began, where the ledger as it was then, `judged`, does not have
+    the call: the VM may have been deleted, and called for again, since.
 
     A row explains one call for its VM, of those that left before the row began. Which one is not known. The one that
     can land no longer than the others is taken, so that the others are awaited for long enough. The row also explains
     every call that EVS took. A call without an answer that the row does not explain may still take effect.
     """
-    calls = {
-        call_id: call
-        for call_id, call in state.calls.items()
-        if call_id in judged.calls and is_at(call, connector, "CreateEntitlement")
-    }
-    seen = NO_VMS.union(*(call.vm_ids for call in calls.values())).intersection(started)
+    calls: dict[str, Call] = {}
+    for call_id, call in state.calls.items():
+        if is_at(call, connector, "CreateEntitlement"):
+            vm_ids = call.vm_ids.intersection(started)
+            if call_id not in judged.calls:
+                vm_ids = frozenset(vm_id for vm_id in vm_ids if call.left_at <= started[vm_id])
+            calls[call_id] = replace(call, vm_ids=vm_ids)
+    seen = NO_VMS.union(*(call.vm_ids for call in calls.values()))
     if not seen:
         return state
     # The row of a VM that is ours already is explained; it says nothing of a call that is left.
@@ -105,10 +114,10 @@ def confirm(state: State, connector: Connector, started: Mapping[str, float], ju
         lambda call_id, call: (
             call
             if call_id not in calls
-            else call.without(seen if call.taken else frozenset(explained.get(call_id, ())))
+            else call.without(calls[call_id].vm_ids if call.taken else frozenset(explained.get(call_id, ())))
         )
     )
-    created = {vm_id: call.left_at for call in calls.values() for vm_id in call.vm_ids & seen}
+    created = {vm_id: call.left_at for call in calls.values() for vm_id in call.vm_ids}
     state = _without_deletions(state, connector, created)
     return state.hold(connector, state.holding(connector).own(seen))
 

@@ -139,9 +139,9 @@ class Fence:
         An invocation may have been held up between its last write and its answer. Where the ledger can't be asked the
         answer goes out: CloudFormation does not listen to a request that it has given up.
         """
-        if not self.is_admitted:
-            return False
         try:
+            if not self.is_admitted:
+                return False
             state = self._table.load(self._clock.now() + 5)
         except (Exception, HandOver) as error:  # noqa: BLE001 - whatever it is, the answer goes out
             logger.warning("whether a newer request has come is not known: %s", error)
@@ -214,13 +214,15 @@ class Fence:
             raise
         return announced
 
-    def took(self, call_id: str, vm_ids: VmIds, until: float) -> None:
-        """Note that EVS took a call, for these of its VMs, and until when the list may not show it."""
-        self._learn(lambda state: calls.take(state, call_id, vm_ids, until))
+    def took(self, call_id: str, vm_ids: VmIds, until: float, sent_at: float = 0.0) -> None:
+        """Note that EVS took a call, for these of its VMs, and until when the list may not show it (`calls.take`)."""
+        is_void = call_id in self.state.calls and not self.state.calls[call_id].vm_ids <= vm_ids
+        fact = partial(calls.take, call_id=call_id, vm_ids=vm_ids, until=until, sent_at=sent_at)
+        self._learn(fact, is_void=is_void)
 
-    def lost(self, call_id: str, lands_by: float, until: float) -> None:
-        """Note that nobody knows what became of a call, until when it may take effect, and show (epoch seconds)."""
-        self._learn(lambda state: calls.lose(state, call_id, lands_by, until))
+    def lost(self, call_id: str, lands_by: float, until: float, sent_at: float = 0.0) -> None:
+        """Note that nobody knows what became of a call, until when it may take effect, and show (`calls.lose`)."""
+        self._learn(partial(calls.lose, call_id=call_id, lands_by=lands_by, until=until, sent_at=sent_at))
 
     def void(self, call_ids: Iterable[str]) -> None:
         """Note that calls never left, or were refused."""

@@ -68,6 +68,7 @@ def _packed_request(record: RequestRecord) -> dict[str, Any]:
         "found": record.found,
         "handOversFailed": record.hand_overs_failed,
         "isBack": record.is_back,
+        "isTied": record.is_tied,
         **({"foundAt": record.found_at} if record.found_at else {}),
     }
 
@@ -215,6 +216,7 @@ def _unpacked_request(record: Mapping[str, Any]) -> RequestRecord:
         found=record["found"],
         hand_overs_failed=record.get("handOversFailed", 0),
         is_back=record.get("isBack", False),
+        is_tied=record.get("isTied", False),
         found_at=record.get("foundAt", 0.0),
     )
 

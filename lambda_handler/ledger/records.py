@@ -45,7 +45,8 @@ class Call:
     """A call to EVS that may have an effect which the list does not show yet.
 
     Attributes:
-        left_at: when the ledger was told of it, in epoch seconds. The call left soon after, or never.
+        left_at: when the ledger was told of it, in epoch seconds. The call left soon after, or never. Once the outcome
+            is known, or that it is lost: when the call left.
         lands_by: while EVS's answer is not known, until when the call may take effect, in epoch seconds.
         until: until when the list may not show what the call did, in epoch seconds.
         invocation: the invocation that made it.
@@ -135,6 +136,7 @@ class RequestRecord:
         found_at: when that set was declared, in epoch seconds; 0 where that is not known.
         hand_overs_failed: how often a fresh invocation could not be started.
         is_back: an Update with which CloudFormation goes back to the set that the resource still has.
+        is_tied: only the order of arrival says that it is newer than another Update, of the same second.
     """
 
     type: RequestType
@@ -153,3 +155,4 @@ class RequestRecord:
     found_at: float = 0.0
     hand_overs_failed: int = 0
     is_back: bool = False
+    is_tied: bool = False

@@ -76,7 +76,9 @@ class State:
                 raise Overtaken(f"request {other.request_id} is newer")
             overtaken.add(other_key)
             before += [*other.before, other.request_id]
-        admitted = replace(record, sequence=self.sequence + 1, before=tuple(before[-REMEMBERED:]))
+        is_tied = any(_is_tied(record, self.requests[other_key]) for other_key in overtaken)
+        remembered = tuple(before[-REMEMBERED:])
+        admitted = replace(record, sequence=self.sequence + 1, before=remembered, is_tied=is_tied)
         kept = {other_key: other for other_key, other in self.requests.items() if other_key not in overtaken}
         return replace(self, sequence=self.sequence + 1, requests={**kept, key(record): admitted})
 
@@ -201,6 +203,15 @@ def _is_older(request: RequestRecord, other: RequestRecord) -> bool:
     if request.issued is None or other.issued is None:
         return request.arrived < other.arrived
     return (request.issued, _rank(request)) < (other.issued, _rank(other))
+
+
+def _is_tied(request: RequestRecord, other: RequestRecord) -> bool:
+    """Tell whether CloudFormation's dates do not say which of two Updates is newer."""
+    return (
+        request.type == "Update"
+        and request.issued is not None
+        and ((request.issued, _rank(request)) == (other.issued, _rank(other)))
+    )
 
 
 def _rank(request: RequestRecord) -> tuple[int, bool]:

@@ -111,7 +111,7 @@ class Entitling:
         now, pace = self._context.clock.now(), self._context.pace
         self._progress.took(batch - taken.foreign, taken.rows, now, pace.list_lag)
         if taken.foreign:
-            self._progress.found_somebody_elses(taken.foreign, adopt=self._adopts)
+            self._progress.found_somebody_elses(taken.foreign, now + pace.list_lag, adopt=self._adopts)
             self._progress.saw({vm_id: taken.rows[vm_id] for vm_id in taken.foreign}, now)
 
     def _ride_out(self, error: AwsError) -> None:
@@ -176,8 +176,9 @@ class Entitling:
         is_narrowing = len(batch) > 1 and not named_in(error, batch)
         rest = self._not_held(batch, within=pace.narrowing if is_narrowing else 0.0)
         if foreign := self._somebody_elses(rest):
-            self._progress.found_somebody_elses(foreign, adopt=self._adopts)
-            self._progress.saw({vm_id: self._seen[vm_id] for vm_id in foreign}, self._context.clock.now())
+            now = self._context.clock.now()
+            self._progress.found_somebody_elses(foreign, now + pace.list_lag, adopt=self._adopts)
+            self._progress.saw({vm_id: self._seen[vm_id] for vm_id in foreign}, now)
             rest = [vm_id for vm_id in rest if vm_id not in foreign]
         guilty = named_in(error, rest)
         if self._is_in_doubt(error, guilty or rest[:1]):

@@ -17,9 +17,12 @@ class FormerSets(RetainedSets):
     """The sets of a request's logical id, with those that no request names."""
 
     def drop_obsolete(self) -> None:
-        """Drop sets that an Update shows to be history: their Delete never came, or nobody heard their answer."""
+        """Drop sets that an Update shows to be history: their Delete never came, or nobody heard their answer.
+
+        Where it is not certain that it is the newest Update, they stay for the next one.
+        """
         context, request = self._context, self._request
-        if request.type != "Update":
+        if request.type != "Update" or context.fence.record.is_tied:
             return
         current = {request.physical_id, self.set_id}
         live = context.fence.state.sets_of(request.logical_id, live=True)

@@ -100,7 +100,7 @@ class Mutations:
         """
         self._clock.require_room_for_a_call()
         fence, began = self._fence, self._clock.now()
-        renewed = frozenset(former) if operation == "CreateEntitlement" else NO_VMS
+        renewed = frozenset(vm_id for vm_id, row in former.items() if not row.may_be_held)
         waiting = fence.announce(operation, connector, batches, allowed, renewed)
         if self._clock.now() - began > fence.send_within:
             self._held_up()
@@ -147,7 +147,7 @@ class Mutations:
             pace = self._pace
             lands_within = pace.fault_lands_within if error.is_fault else pace.lost_lands_within
             lands_by = self._clock.now() + lands_within
-            fence.lost(call_id, lands_by, lands_by + pace.list_lag)
+            fence.lost(call_id, lands_by, lands_by + pace.list_lag, sent_at)
             return Lost(error)
         except (NotFound, Refused) as error:
             self.retries.succeeded()
@@ -160,7 +160,7 @@ class Mutations:
         logger.info("%s at %s: %s", call.operation, call.connector, ", ".join(sorted(call.vm_ids, key=natural)))
         now = self._clock.now()
         if call.operation == "DeleteEntitlement":
-            self._fence.took(call_id, call.vm_ids, now + self._pace.deletion_for)
+            self._fence.took(call_id, call.vm_ids, now + self._pace.deletion_for, sent_at)
             return Taken(rows)
         answer = CreationAnswer(call_id, call, sent_at, rows, former, known)
         foreign, made = answer.foreign(self._fence.state), call.vm_ids
@@ -176,7 +176,7 @@ class Mutations:
         except LedgerFailure as failure:
             logger.warning("whether another request has made them is not known: %s", failure)
         finally:
-            self._fence.took(call_id, made - foreign, now + self._pace.list_lag)
+            self._fence.took(call_id, made - foreign, now + self._pace.list_lag, sent_at)
         return Taken(rows, foreign)
 
     def _hear(self, answer: CreationAnswer, made: VmIds, now: float) -> None:
@@ -184,7 +184,7 @@ class Mutations:
 
         Each of two calls may seem to explain what a third one has made. So this one says first what it has made.
         """
-        self._fence.took(answer.call_id, made, now + self._pace.list_lag)
+        self._fence.took(answer.call_id, made, now + self._pace.list_lag, answer.sent_at)
         self._fence.write()
         while self._unheard(answer):
             self._clock.pause(1.0)

@@ -83,11 +83,12 @@ class Progress:
         """Note VMs that are not called for any more."""
         self.untried |= frozenset(vm_ids)
 
-    def found_somebody_elses(self, vm_ids: VmIds, *, adopt: bool) -> None:
-        """Note VMs that are somebody else's after all."""
+    def found_somebody_elses(self, vm_ids: VmIds, until: float, *, adopt: bool) -> None:
+        """Note VMs that are somebody else's after all, and until when the list may not show that (epoch seconds)."""
         self.made -= vm_ids
         if adopt:
             self.adopted |= vm_ids
+            self._awaited |= dict.fromkeys(vm_ids, until)
         else:
             self.fail(dict.fromkeys(vm_ids, _SOMEBODY_ELSES))
 

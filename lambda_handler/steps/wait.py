@@ -92,7 +92,8 @@ class Waiting:
             ours = Ours(fence.state, self._connector)
             foreign = ours.others_in(unknown)
             fence.disown(self._connector, foreign)
-            progress.found_somebody_elses(foreign, adopt=self._adopts)
+            until = self._context.clock.now() + self._context.pace.list_lag
+            progress.found_somebody_elses(foreign, until, adopt=self._adopts)
         news = progress.saw(seen, self._context.clock.now())
         fence.confirm(self._connector, ours.shown(seen, news))
         return news

@@ -34,6 +34,8 @@ class Facts:
     is_shadowed: bool = False
     others: int = 0
     is_given_back: bool = False
+    #: One of them is the stack's, EVS has removed it, and would not have it deleted: it is nobody's.
+    is_forgotten: bool = False
 
     @classmethod
     def of(cls, request: "Request") -> "Facts":
@@ -56,6 +58,7 @@ class Facts:
                 for row in world.evs.history
                 if row.where == declared.where and row.vm_id in declared.vm_ids
             ),
+            is_forgotten=any(row.status == "ENTITLEMENT_REMOVED" and row.is_deletion_refused for row in rows.values()),
             is_given_back=any(stack.may_be_given_back(declared.where, vm_id) for vm_id in declared.vm_ids),
             others=-1 if world.others_are_busy(stack) else world.operations_of_others(stack),
         )
@@ -92,6 +95,8 @@ def allowed(request: "Request") -> frozenset[str]:
     declared = Declared.by(request.properties)
     if facts.odd:
         return EITHER if declared.adopts or not facts.foreign else FAILED
+    if facts.is_forgotten and not declared.adopts:
+        return EITHER
     if facts.foreign and not declared.adopts:
         return EITHER if facts.foreign <= _adopted_elsewhere(request, declared) else FAILED
     return FAILED if facts.refused - facts.foreign else SUCCESS

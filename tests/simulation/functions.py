@@ -71,6 +71,9 @@ class Function:
                 later = held_up + pause
                 self.world.clock.after(pause, self._start, payload, request, attempt, later, waited + pause)
             return
+        if held_up and self.world.clock.now > request.deadline:
+            # By kills and late deliveries. CloudFormation may have issued a newer request by now.
+            request.excuses.add("delivered too late")
         number = len(self.world.invocations) + 1
         invocation = Invocation(self, number, payload, request, attempt, held_up)
         self.invocations.append(invocation)

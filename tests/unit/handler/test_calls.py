@@ -65,6 +65,13 @@ def test_a_row_says_nothing_of_a_call_that_was_announced_after_the_look() -> Non
     assert calls.confirm(state, HERE, {"vm-1": 2.0}, State(calls={"old": call(1, 9)})) is state
 
 
+def test_a_row_may_be_of_a_call_that_this_invocation_has_not_heard_of() -> None:
+    """Another resource was quicker. The own call was lost, and may yet land: it is awaited."""
+    own, others = call(1, 99), call(5, 98)
+    state = calls.confirm(State(calls={"own": own, "others": others}), HERE, {"vm-1": 7.0}, State(calls={"own": own}))
+    assert state.calls.keys() == {"own"}
+
+
 def test_a_row_of_what_is_ours_already_explains_no_call() -> None:
     state = State(holdings={HERE: Holding(ONE)}, calls={"lost": call(1, 99)})
     assert set(confirmed(state, 50.0).calls) == {"lost"}
@@ -173,6 +180,13 @@ def test_of_several_lost_calls_the_one_that_may_land_last_is_still_awaited() -> 
     state = State(calls={"first": call(1, 53), "second": call(17, 84)})
     assert set(confirmed(state, 22.0).calls) == {"second"}
     assert set(confirmed(state, 5.0).calls) == {"second"}
+
+
+def test_a_call_has_no_effect_before_it_leaves() -> None:
+    """What began between its announcement and then is somebody else's."""
+    state = State(calls={"a": call(1, 9), "b": call(1, 9)})
+    assert calls.take(state, "a", ONE, 20.0, sent_at=3.0).calls["a"].left_at == 3.0
+    assert calls.lose(state, "b", 25.0, 30.0, sent_at=3.0).calls["b"].left_at == 3.0
 
 
 def test_how_long_a_lost_call_may_land_is_noted() -> None:

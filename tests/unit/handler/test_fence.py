@@ -98,6 +98,15 @@ def test_that_a_call_had_no_effect_is_told_at_once_and_nothing_else() -> None:
     assert table.state.calls[first].taken
 
 
+def test_that_a_call_has_made_only_some_of_its_vms_is_told_at_once() -> None:
+    """EVS has answered with somebody else's entitlement. A stopped invocation's call would make that ours."""
+    fence, table = fenced()
+    (call_id,) = fence.announce("CreateEntitlement", HERE, [ONE | TWO])
+    fence.took(call_id, ONE, NOW + 60)
+    fence.tell_void()
+    assert table.state.may_be_ours(HERE) == ONE
+
+
 def test_a_call_is_announced_before_it_leaves_with_the_time_until_when_it_may_land_and_show() -> None:
     fence, table = fenced()
     announced = fence.announce("CreateEntitlement", HERE, [ONE, TWO], renewed=ONE)

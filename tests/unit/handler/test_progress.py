@@ -73,9 +73,12 @@ def test_success_needs_every_required_vm_and_no_other() -> None:
 @pytest.mark.parametrize("adopts", [False, True])
 def test_what_turns_out_to_be_somebody_elses_was_not_made(adopts: bool) -> None:
     given = progress()
-    given.took(ONE, {}, 100.0, LAG)
-    given.found_somebody_elses(ONE, adopt=adopts)
+    given.may_have_made(ONE)
+    given.found_somebody_elses(ONE, 100.0 + LAG, adopt=adopts)
     assert (given.made, given.adopted) == (frozenset(), ONE if adopts else frozenset())
+    if adopts:
+        # The list may not show it yet: it is not called for again.
+        assert not given.overdue(ONE, 100.0 + LAG - 1.0)
     assert given.missing(ONE) == (not adopts)
 
 

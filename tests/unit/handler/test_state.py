@@ -1,6 +1,7 @@
 """The ledger's rules: which request is the newest, what is declared, and what may be removed."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -86,6 +87,30 @@ def test_deletes_of_different_ids_do_not_overtake_each_other() -> None:
     newest = again.admit(request("newest", "20261123T100007Z"))
     assert list(newest.requests) == ["A"]
     assert set(newest.requests["A"].before) == {"update", "of old", "of older", "again"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_tied"),
+    [
+        ({}, {}, True),
+        ({"issued": "20261123T101501Z"}, {}, None),
+        ({}, {"issued": "20261123T101501Z"}, False),
+        ({"issued": None}, {"issued": None}, False),
+        ({}, {"is_back": True}, False),
+        ({"type": "Create", "physical_id": ""}, {}, False),
+    ],
+)
+def test_of_two_updates_of_one_second_it_is_not_certain_which_is_newer(
+    first: dict[str, Any], second: dict[str, Any], is_tied: bool | None
+) -> None:
+    values = {"type": "Update", "logical_id": "A", "physical_id": "id", "issued": "20261123T101500Z"}
+    state = State().admit(RequestRecord(**{**values, "request_id": "1", "sequence": 0, "answer_by": 9.0, **first}))
+    record = RequestRecord(**{**values, "request_id": "2", "sequence": 0, "answer_by": 9.0, "arrived": 1.0, **second})
+    if is_tied is None:
+        with pytest.raises(Overtaken):
+            state.admit(record)
+    else:
+        assert state.admit(record).requests["A"].is_tied is is_tied
 
 
 def test_without_dates_the_order_of_arrival_counts() -> None:
