@@ -24,7 +24,7 @@ class Pace:
 
     # --- the request's time --------------------------------------------------------------------------------------
     #: The answer is under way before CloudFormation gives up: this share of ServiceTimeout, within these bounds.
-    margin: float = 0.1
+    margin: float = 0.15
     margin_least: float = 3.0
     margin_most: float = 30.0
     #: What the undo of a Create or Update may take: this share of ServiceTimeout, within these bounds.
@@ -38,7 +38,7 @@ class Pace:
     #: Connecting to AWS, and awaiting one answer: a share of the invocation's and of the request's time, within bounds.
     connect: float = 3.0
     read_of_invocation: float = 1 / 5
-    read_of_request: float = 1 / 8
+    read_of_request: float = 1 / 12
     read_least: float = 3.0
     read_most: float = 15.0
     #: AccessDenied is ridden out for so long after the request was issued: a new role's policy takes its time.

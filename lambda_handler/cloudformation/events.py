@@ -52,10 +52,23 @@ def fate_of(events: Events, stack_id: str, physical_id: str, moment: float) -> F
             # The newest decides: the same set may have come and gone before. DELETE_SKIPPED is Retain's.
             if not _status(event).startswith("DELETE_") or _status(event) == "DELETE_SKIPPED":
                 return Fate.TAKEN_ON
+            if _epoch(event.get("Timestamp")) < moment:
+                # It ended an earlier life of the same set.
+                return Fate.UNNAMED
             fate = Fate.DELETED
         if _epoch(event.get("Timestamp")) < moment - SKEW:
             break
     return fate
+
+
+def was_deleted(events: Events, physical_id: str, moment: float) -> bool:
+    """Tell whether the deletion of a PhysicalResourceId has ended well since a moment (epoch seconds)."""
+    for event in events:
+        if _epoch(event.get("Timestamp")) < moment - SKEW:
+            return False
+        if event.get("PhysicalResourceId") == physical_id:
+            return _status(event) == "DELETE_COMPLETE"
+    return False
 
 
 def _status(event: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from ..clock import Clock
 from ..errors import Failure
 from ..log import logger
 from ..pace import Pace
-from .events import COMPLETE, SETTLED, Fate, fate_of, has_reached
+from .events import COMPLETE, SETTLED, Fate, fate_of, has_reached, was_deleted
 
 #: A resource of which CloudFormation says this is none of the stack's any more.
 _GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
@@ -174,6 +174,17 @@ class Stack:
         except TooManyEvents as failure:
             logger.warning("whether CloudFormation has taken on %s is not certain: %s", physical_id, failure)
             return Fate.TAKEN_ON
+
+    def has_deleted(self, physical_id: str, moment: float) -> bool:
+        """Tell whether CloudFormation has had the answer to a Delete that it issued at `moment` (epoch seconds).
+
+        False where that can't be learnt.
+        """
+        try:
+            return was_deleted(self._events(self._stack_id), physical_id, moment)
+        except (AwsError, Failure) as error:
+            logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
+            return False
 
     def _events(self, stack_id: str) -> Iterator[dict[str, Any]]:
         """Yield a stack's events, newest first; raises TooManyEvents where there are too many of them."""

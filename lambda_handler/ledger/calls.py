@@ -18,12 +18,14 @@ def announce(state: State, calls: Mapping[str, Call]) -> State:
     return replace(state, calls={**state.calls, **calls}, claims=state.claims + creates)
 
 
-def take(state: State, call_id: str, vm_ids: VmIds, until: float, sent_at: float = 0.0) -> State:
+def take(state: State, call_id: str, vm_ids: VmIds, until: float, sent_at: float = 0.0, made: VmIds = NO_VMS) -> State:
     """Note that EVS took a call for these of its VMs. A deletion that EVS took earlier has had its effect by then.
 
     Args:
         until: until when the list may not show it, in epoch seconds.
         sent_at: when the call left, in epoch seconds: it had no effect between its announcement and then.
+        made: VMs of which EVS's answer shows that the call has made their entitlement. Of others EVS may have taken the
+            call though they are held. Then what was adopted is what there is.
     """
     call = state.calls.get(call_id)
     if call is None or call.taken:
@@ -34,7 +36,7 @@ def take(state: State, call_id: str, vm_ids: VmIds, until: float, sent_at: float
     if call.operation == "CreateEntitlement":
         holding = taken.holding(call.connector)
         before = {vm_id for vm_id, adoption in holding.adopted.items() if adoption.at < left_at}
-        created = holding.unmark(vm_ids & before - call.renewed)
+        created = holding.unmark(made & before - call.renewed)
         taken = taken.hold(call.connector, created) if created is not holding else taken
         return _without_deletions(taken, call.connector, dict.fromkeys(vm_ids, left_at))
     return _without_creations(taken, now_taken)
@@ -117,7 +119,9 @@ def confirm(state: State, connector: Connector, started: Mapping[str, float], ju
             else call.without(calls[call_id].vm_ids if call.taken else frozenset(explained.get(call_id, ())))
         )
     )
-    created = {vm_id: call.left_at for call in calls.values() for vm_id in call.vm_ids}
+    created: dict[str, float] = {}
+    for call in calls.values():
+        created |= {vm_id: max(call.left_at, created.get(vm_id, 0.0)) for vm_id in call.vm_ids}
     state = _without_deletions(state, connector, created)
     return state.hold(connector, state.holding(connector).own(seen))
 

@@ -6,8 +6,7 @@ costs few writes. `state` shows the ledger with it.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable
 from uuid import uuid4
 
 from ..clock import Clock
@@ -16,13 +15,13 @@ from ..log import logger
 from ..pace import Pace
 from ..values import NO_VMS, Connector, VmIds
 from . import calls
-from .learnt import Learnt
+from .learnt import Learning
 from .records import Call, Operation, RequestRecord
 from .state import State
 from .table import Change, LedgerTable
 
 
-class Fence:
+class Fence(Learning):
     """One invocation's way to the ledger.
 
     Args:
@@ -40,6 +39,7 @@ class Fence:
     def __init__(
         self, table: LedgerTable, clock: Clock, pace: Pace, key: str, request_id: str, answer_by: float
     ) -> None:
+        super().__init__()
         self._table = table
         self._clock = clock
         self._pace = pace
@@ -47,8 +47,7 @@ class Fence:
         self._request_id = request_id
         self._answer_by = answer_by
         self._numbers = itertools.count(1)
-        self._learnt = Learnt()
-        self._view: State | None = None
+        self._admitted: RequestRecord | None = None
         self.invocation = uuid4().hex[:12]
         self.is_failing = False
         self.is_admitted = False
@@ -82,6 +81,7 @@ class Fence:
         self._view = None
         self._table.change(change, self._until(until))
         self.is_admitted = True
+        self._admitted = self.record
 
     def write(self, change: Change | None = None) -> None:
         """Change the ledger, and write what was learnt, provided that this request is still the newest.
@@ -127,7 +127,8 @@ class Fence:
     def _check(self, state: State) -> None:
         record = state.requests.get(self.key)
         if record is None or record.request_id != self._request_id:
-            raise Overtaken("CloudFormation has issued a newer request for this resource")
+            self._require_newest(state)
+            raise Restart  # the ledger was restored to before this request
         if record.invocation != self.invocation:
             raise Overtaken("another invocation carries this request out")
         if record.answer is not None or (record.failing is not None) != self.is_failing:
@@ -139,18 +140,26 @@ class Fence:
         An invocation may have been held up between its last write and its answer. Where the ledger can't be asked the
         answer goes out: CloudFormation does not listen to a request that it has given up.
         """
+        if not self.is_admitted:
+            return False
         try:
-            if not self.is_admitted:
-                return False
             state = self._table.load(self._clock.now() + 5)
         except (Exception, HandOver) as error:  # noqa: BLE001 - whatever it is, the answer goes out
             logger.warning("whether a newer request has come is not known: %s", error)
             return False
-        record = state.requests.get(self.key)
-        if record is None:
-            # Overtaken, unless the ledger was lost meanwhile.
-            return bool(state.requests)
-        return record.request_id != self._request_id
+        try:
+            self._require_newest(state)
+        except Overtaken:
+            return True
+        return False
+
+    def _require_newest(self, state: State) -> None:
+        """Raise Overtaken where the ledger knows a newer request.
+
+        That it has forgotten this one is no sign of that: it may have been lost, or restored.
+        """
+        if self._admitted is not None:
+            state.admit(self._admitted)
 
     def withdraw(self, change: Change | None = None) -> None:
         """At the end of an invocation without an answer: tell who comes next what its calls have come to.
@@ -213,39 +222,3 @@ class Fence:
             self.void(announced)
             raise
         return announced
-
-    def took(self, call_id: str, vm_ids: VmIds, until: float, sent_at: float = 0.0) -> None:
-        """Note that EVS took a call, for these of its VMs, and until when the list may not show it (`calls.take`)."""
-        is_void = call_id in self.state.calls and not self.state.calls[call_id].vm_ids <= vm_ids
-        fact = partial(calls.take, call_id=call_id, vm_ids=vm_ids, until=until, sent_at=sent_at)
-        self._learn(fact, is_void=is_void)
-
-    def lost(self, call_id: str, lands_by: float, until: float, sent_at: float = 0.0) -> None:
-        """Note that nobody knows what became of a call, until when it may take effect, and show (`calls.lose`)."""
-        self._learn(partial(calls.lose, call_id=call_id, lands_by=lands_by, until=until, sent_at=sent_at))
-
-    def void(self, call_ids: Iterable[str]) -> None:
-        """Note that calls never left, or were refused."""
-        for call_id in list(call_ids):
-            self._learn(partial(calls.void, call_id=call_id), is_void=True)
-
-    # --- what the list showed --------------------------------------------------------------------------------------
-
-    def confirm(self, connector: Connector, started: Mapping[str, float]) -> None:
-        """Note entitlements of ours that the list shows (`calls.confirm`)."""
-        if started:
-            self._learn(partial(calls.confirm, connector=connector, started=started, judged=self.state))
-
-    def forget(self, connector: Connector, vm_ids: VmIds, looked_at: float, claims: int) -> None:
-        """Note that VMs hold nothing, by a look that began at `looked_at` (`calls.forget`)."""
-        if vm_ids:
-            self._learn(lambda state: calls.forget(state, connector, vm_ids, looked_at, claims))
-
-    def disown(self, connector: Connector, vm_ids: VmIds) -> None:
-        """Note that VMs hold nothing of ours, as the ledger stands (`calls.disown`)."""
-        if vm_ids:
-            self._learn(partial(calls.disown, connector=connector, vm_ids=vm_ids, judged=self.state))
-
-    def _learn(self, fact: Change, *, is_void: bool = False) -> None:
-        self._learnt.add(fact, is_void=is_void)
-        self._view = fact(self.state)

@@ -12,6 +12,7 @@ from ..errors import Failure, HandOver, LedgerFailure, LedgerGone, Overtaken, Re
 from ..ledger import calls
 from ..ledger.records import Adoption
 from ..ledger.state import State
+from ..ledger.table import Change
 from ..log import logger
 from ..text import causes, clipped, count, some
 from ..values import NO_VMS, VmIds
@@ -59,7 +60,9 @@ class Convergence:
         context, fence = self._context, self._fence
         try:
             # Not the end of the phase: what an invocation before has left may have to be undone yet.
-            self._sets.find_out_retained(fence.load(context.answer_by))
+            state = fence.load(context.answer_by)
+            self._sets.require_newer_known(state)
+            self._sets.find_out_retained(state)
             fence.admit(self._sets.begin, context.answer_by)
         except LedgerGone as gone:
             if self._request.type == "Delete":
@@ -177,10 +180,14 @@ class Convergence:
     def _recorded(self, state: State, **changes: object) -> State:
         return state.record(self._fence.key, **changes)
 
-    def _conclude(self, answer: Answer) -> Answer:
-        """Write down what CloudFormation is told, so that a redelivered request says the same."""
+    def _conclude(self, answer: Answer, require: Change = lambda state: state) -> Answer:
+        """Write down what CloudFormation is told, so that a redelivered request says the same.
+
+        Args:
+            require: raises Restart where the ledger does not allow the answer any more.
+        """
         try:
-            self._fence.write(lambda state: self._recorded(state, answer=answer.stored()))
+            self._fence.write(lambda state: self._recorded(require(state), answer=answer.stored()))
         except LedgerFailure as error:
             logger.warning("the answer could not be written down: %s", error)
         return answer
@@ -205,7 +212,9 @@ class Convergence:
             return self._conclude(answer)
         except Restart:
             # This invocation's own write has come through, and the ledger's answer to that was lost.
-            record = self._fence.record
+            record = self._fence.state.requests.get(self._fence.key)
+            if record is None or record.request_id != self._request.request_id:
+                return answer  # the ledger has forgotten this request, so that nobody goes on with it
             self._fence.is_failing = record.failing is not None
             return self._conclude(answer) if record.answer is None else Answer.of_stored(record.answer)
 
@@ -225,7 +234,7 @@ class Convergence:
         deleting = Deleting(self._context, self._sets, self._given)
         try:
             if not (left := deleting.remove()):
-                return self._conclude(Answer("SUCCESS", self._request.physical_id))
+                return self._conclude(Answer("SUCCESS", self._request.physical_id), deleting.require_seen_to)
             reason = f"{count(len(left))} still entitled: {causes(left)}"
         except (Failure, AwsError) as failure:
             reason = str(failure)

@@ -63,6 +63,12 @@ class CreationAnswer:
         called = called_by_others(self._without_it(state), self.call.connector, invocation, recently) & self.call.vm_ids
         return self._begun_before(dict.fromkeys(called, self.sent_at), called) - self.foreign(state)
 
+    @property
+    def made(self) -> VmIds:
+        """The VMs of which the answer shows that the call has made their entitlement."""
+        rows = ((vm_id, self.rows.get(vm_id)) for vm_id in self.call.vm_ids)
+        return frozenset(vm_id for vm_id, row in rows if row and row.started and not row.began_before(self.sent_at))
+
     def _without_it(self, state: State) -> State:
         return replace(state, calls={key: one for key, one in state.calls.items() if key != self.call_id})
 

@@ -4,7 +4,8 @@ Owns the order of these; the calls and the rule of removal are `remove`'s, the s
 """
 
 from ..cloudformation.properties import Properties
-from ..errors import Failure
+from ..errors import Failure, Restart
+from ..ledger.state import State
 from ..log import logger
 from ..values import Connector
 from .context import Context
@@ -23,6 +24,8 @@ class Deleting:
         self._context = context
         self._sets = sets
         self._here = None if isinstance(properties, Failure) else properties.connector
+        #: Something is left to another request that is under way.
+        self._entrusts = False
 
     def remove(self) -> dict[str, str]:
         """Remove what is ours and in no set; return what is left and makes this Delete fail: VM id -> why.
@@ -35,25 +38,48 @@ class Deleting:
         self._sets.find_out_retained_elsewhere()
         self._sets.drop_abandoned()
         self._sets.drop_skipped()
-        left = self._removed(self._here)
-        if self._here is not None and any(one.connector != self._here for one in left):
-            # Nobody else would come for what is left elsewhere, so that it gets the whole time, too.
-            left = self._removed(None)
+        left = []
+        for one in remove_all(self._context, self._context.answer_by, self._here):
+            if one.connector != self._here and self._is_concern(one):
+                # Nobody else would come for it, so that it gets the whole time, too.
+                left += self._removed(one.connector)
+            elif self._is_concern(one):
+                left.append(one)
         for one in left:
             logger.error("could not be removed: %s", one)
         return {vm_id: why for one in left for vm_id, why in one.vm_ids.items()}
 
-    def _removed(self, first: Connector | None) -> list[Left]:
-        return [one for one in remove_all(self._context, self._context.answer_by, first) if self._is_concern(one)]
+    def _removed(self, connector: Connector) -> list[Left]:
+        left = remove_all(self._context, self._context.answer_by, connector, only=connector)
+        return [one for one in left if self._is_concern(one)]
 
     def _is_concern(self, left: Left) -> bool:
         """Tell whether what is left makes this Delete fail: it does not where another request or set will see to it."""
         if self._here is None or left.connector == self._here:
             return True
-        fence, now = self._context.fence, self._context.clock.now()
-        others = [one for one in fence.state.requests.values() if one.request_id != self._context.request.request_id]
-        is_seen_to = any(one.answer is None and one.answer_by > now for one in others)
-        if is_seen_to or self._sets.has_request_to_come(left.connector):
+        if self._sets.has_request_to_come(left.connector):
             logger.error("could not be removed, and stays in the ledger: %s", left)
             return False
+        if self._is_under_way(self._context.fence.state):
+            logger.error("could not be removed, and is left to another request: %s", left)
+            self._entrusts = True
+            return False
         return True
+
+    def _is_under_way(self, state: State) -> bool:
+        """Tell whether another request of the stack has yet to be answered."""
+        request_id, now = self._context.request.request_id, self._context.clock.now()
+        others = [one for one in state.requests.values() if one.request_id != request_id]
+        return any(one.answer is None and one.answer_by > now for one in others)
+
+    def require_seen_to(self, state: State) -> State:
+        """Return the ledger as it is when this Delete succeeds; what is left to another request needs one by then.
+
+        Two Deletes would leave it to each other else.
+
+        Raises:
+            Restart: there is none any more.
+        """
+        if self._entrusts and not self._is_under_way(state):
+            raise Restart
+        return state

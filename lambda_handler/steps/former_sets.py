@@ -4,7 +4,8 @@ Owns what becomes of them in the ledger; never calls EVS. CloudFormation is aske
 name again. Where it can't say, a set stays: an entitlement too many is found on the bill, one too few by an auditor.
 """
 
-from ..cloudformation.physical_id import failed_request, is_set_id
+from ..cloudformation.answer import Answer
+from ..cloudformation.physical_id import failed_id, failed_request, is_set_id
 from ..errors import Failure
 from ..ledger.records import DeclaredSet
 from ..ledger.state import State, key_of
@@ -55,6 +56,25 @@ class FormerSets(RetainedSets):
 
     # --- Delete ----------------------------------------------------------------------------------------------------
 
+    def require_newer_known(self, state: State) -> None:
+        """Make sure that a Delete does not remove what a newer set declares that the ledger does not know.
+
+        Where the ledger was lost after an update and before its clean-up, only CloudFormation knows that there is one.
+
+        Raises:
+            Failure: CloudFormation names one for the resource.
+        """
+        physical_id, known = self._request.physical_id, {*state.sets, *state.dropped}
+        if self._request.type != "Delete" or physical_id in known or not is_set_id(physical_id):
+            return
+        named = self._named()
+        if named is not None and named != physical_id and named not in known and is_set_id(named):
+            raise Failure(
+                f"the ledger was lost, and what {physical_id} declared may still be declared by {named}, which has "
+                "replaced it and which the ledger does not know yet. Nothing was removed. What the newer set does not "
+                "declare stays entitled: end it in the console"
+            )
+
     def drop_abandoned(self) -> None:
         """Drop live sets that no Delete will ever name.
 
@@ -96,14 +116,12 @@ class FormerSets(RetainedSets):
         It tries a clean-up three times. What the ledger never heard of, as while it was out of reach, would stay for
         ever. So these sets go with the whole stack: no request will come for them. So do sets that count as kept, and
         that CloudFormation has never taken on: while it could not be asked, nobody knew. So do sets of a Create that
-        never answered, whose Delete never came to anything.
+        never answered, whose Delete never came to anything: an invocation that still carries it out is stopped.
         """
         context, request = self._context, self._request
         state, stack, now = context.fence.state, context.stack, context.clock.now()
         others = {
-            key: one
-            for key, one in state.sets.items()
-            if one.logical_id != request.logical_id and (not one.retained if one.live else _is_over(one, state, now))
+            key: one for key, one in state.sets.items() if one.logical_id != request.logical_id and not one.retained
         }
         if not others or not stack.is_being_deleted():
             return
@@ -119,7 +137,7 @@ class FormerSets(RetainedSets):
             return
         if skipped:
             logger.warning("the stack goes, and its clean-up has left %s", ", ".join(sorted(skipped)))
-            context.fence.write(lambda state: state.drop(skipped))
+            context.fence.write(lambda state: _stopped(state, skipped).drop(skipped))
 
     def has_request_to_come(self, connector: Connector) -> bool:
         """Tell whether CloudFormation will yet send a request for a set at a connector.
@@ -168,7 +186,13 @@ def _is_retained(state: State, physical_id: str) -> bool:
     return physical_id in state.sets and state.sets[physical_id].retained
 
 
-def _is_over(pending: DeclaredSet, state: State, now: float) -> bool:
-    """Tell whether the time of the request that declared a pending set is up: no invocation goes on with it."""
-    record = state.requests.get(key_of("Create", pending.logical_id, ""))
-    return record is None or record.request_id != pending.request_id or now > record.answer_by
+def _stopped(state: State, physical_ids: set[str]) -> State:
+    """Answer the requests that have declared pending sets: an invocation that carries one out says that, and ends."""
+    for physical_id in physical_ids & state.sets.keys():
+        pending = state.sets[physical_id]
+        key = key_of("Create", pending.logical_id, "")
+        record = state.requests.get(key)
+        if not pending.live and record is not None and record.request_id == pending.request_id and not record.answer:
+            gone = Answer("FAILED", failed_id(record.sequence, record.request_id), "the stack is being deleted")
+            state = state.record(key, answer=gone.stored())
+    return state

@@ -163,20 +163,22 @@ class Mutations:
             self._fence.took(call_id, call.vm_ids, now + self._pace.deletion_for, sent_at)
             return Taken(rows)
         answer = CreationAnswer(call_id, call, sent_at, rows, former, known)
-        foreign, made = answer.foreign(self._fence.state), call.vm_ids
+        foreign, unheard = answer.foreign(self._fence.state), self._unheard(answer)
+        # What could not be found out is not claimed.
+        made = call.vm_ids - unheard
         try:
-            if foreign or self._unheard(answer):
+            if foreign or unheard:
                 # Another resource of this stack may have made them, and told the ledger since it was read.
                 self._fence.reload()
                 foreign, unheard = answer.foreign(self._fence.state), self._unheard(answer)
+                made = call.vm_ids - unheard
                 if unheard:
-                    made -= foreign | unheard
-                    self._hear(answer, made, now)
+                    self._hear(answer, made - foreign, now)
                     foreign = answer.foreign(self._fence.state)
         except LedgerFailure as failure:
             logger.warning("whether another request has made them is not known: %s", failure)
         finally:
-            self._fence.took(call_id, made - foreign, now + self._pace.list_lag, sent_at)
+            self._fence.took(call_id, made - foreign, now + self._pace.list_lag, sent_at, answer.made)
         return Taken(rows, foreign)
 
     def _hear(self, answer: CreationAnswer, made: VmIds, now: float) -> None:
@@ -184,7 +186,7 @@ class Mutations:
 
         Each of two calls may seem to explain what a third one has made. So this one says first what it has made.
         """
-        self._fence.took(answer.call_id, made, now + self._pace.list_lag, answer.sent_at)
+        self._fence.took(answer.call_id, made, now + self._pace.list_lag, answer.sent_at, answer.made)
         self._fence.write()
         while self._unheard(answer):
             self._clock.pause(1.0)

@@ -40,16 +40,20 @@ class Left:
     vm_ids: dict[str, str]
 
 
-def remove_all(context: Context, until: float, first: Connector | None) -> list[Left]:
+def remove_all(context: Context, until: float, first: Connector | None, *, only: Connector | None = None) -> list[Left]:
     """Apply the rule of removal at every connector, until a time in epoch seconds; return what is left.
 
-    The connector of the request comes `first`: what other requests have left elsewhere must not use up its time.
+    Args:
+        first: the connector of the request: what other requests have left elsewhere must not use up its time.
+        only: leave other connectors alone.
 
     Raises:
         LedgerFailure, HandOver, Overtaken, Restart
     """
     left: list[Left] = []
     for connector in sorted(context.fence.state.to_remove(), key=lambda one: (one != first, one)):
+        if only is not None and connector != only:
+            continue
         is_concern = connector == first or first is None
         limit = until if is_concern else min(until, context.clock.now() + context.pace.elsewhere)
         removal = _Removal(context, connector, limit)

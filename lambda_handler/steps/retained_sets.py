@@ -47,11 +47,11 @@ class RetainedSets(DeclaredSets):
         self._kept = kept.keys() - ignored
 
         def not_kept(state: State) -> State:
-            for physical_id in ignored & state.sets.keys():
-                state = state.declare(physical_id, replace(state.sets[physical_id], kept=False))
-            for physical_id in stay & state.sets.keys():
+            for physical_id, one in _unchanged(state, kept, ignored):
+                state = state.declare(physical_id, replace(one, kept=False))
+            for physical_id, one in _unchanged(state, kept, stay):
                 # Once for all: a set that a later Create declares is no newer one of the same resource.
-                state = state.declare(physical_id, replace(state.sets[physical_id], retained=True))
+                state = state.declare(physical_id, replace(one, retained=True))
             return state
 
         if ignored:
@@ -129,8 +129,7 @@ class RetainedSets(DeclaredSets):
             return
 
         def taken_over(state: State) -> State:
-            for physical_id in gone & state.sets.keys():
-                other = state.sets[physical_id]
+            for physical_id, other in _unchanged(state, overlapping, gone):
                 # A set that was taken up again, after the ledger was lost, has no place in the order.
                 is_older = other.sequence < since or not other.declared_at
                 left = established if is_older else NO_VMS
@@ -151,6 +150,13 @@ class RetainedSets(DeclaredSets):
         """Tell whether the operation that declared the set which CloudFormation names has come to a good end."""
         found_at = self._context.fence.record.found_at
         return not found_at or self._context.stack.completed_since(found_at, self._context.clock.now())
+
+
+def _unchanged(
+    state: State, judged: Mapping[str, DeclaredSet], physical_ids: Iterable[str]
+) -> list[tuple[str, DeclaredSet]]:
+    """Return the sets that are as they were when CloudFormation was asked about them: they may have come back since."""
+    return [(one, judged[one]) for one in physical_ids if state.sets.get(one) == judged[one]]
 
 
 def is_to_stay(one: DeclaredSet, others: Iterable[DeclaredSet]) -> bool:

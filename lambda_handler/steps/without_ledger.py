@@ -22,8 +22,12 @@ def delete_declared(context: Context, properties: Properties | Failure, gone: Le
     if failed_request(physical_id) is not None or isinstance(properties, Failure):
         # A Create that failed has been undone, and one with wrong properties never began.
         return Answer("SUCCESS", physical_id)
-    if context.clock.now() > context.answer_by or context.stack.is_gone():
-        # A late or repeated delivery: the VMs may be somebody else's by now.
+    if (
+        context.clock.now() > context.answer_by
+        or context.stack.is_gone()
+        or context.stack.has_deleted(physical_id, context.under_way_at)
+    ):
+        # A late or repeated delivery: the VMs may be somebody else's, or another resource's, by now.
         return Answer("SUCCESS", physical_id)
     if _is_replaced(context):
         reason = f"what {physical_id} declared may still be declared by the set that replaced it. {gone}"

@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from lambda_handler.pace import Pace
+
 from .scene import Scene, vms
-from .trouble import throttled
+from .trouble import silence, throttled
 from .world import HERE
 
 Make = Callable[..., Scene]
@@ -209,3 +211,28 @@ def test_an_event_that_comes_again_late_is_answered_as_before_though_the_ledger_
     world.run_for(400)
     assert request.invocations == 2
     stack.delete()
+
+
+@pytest.mark.parametrize("service_timeout", [60, 100, 300, 3600])
+@pytest.mark.parametrize("kind", ["Create", "Delete"])
+@pytest.mark.parametrize("before", [0.05, 0.5, 2.0])
+def test_one_call_without_an_answer_when_the_time_is_up(
+    make_world: Make, service_timeout: int, kind: str, before: float
+) -> None:
+    """One question of the list, asked shortly before the answer is due, is never answered."""
+    world = make_world(refuse_delete_while_creating=True, latency=0.01)
+    stack = world.new_stack()
+    world.weather.creation_takes = 20_000.0
+    request = stack.issue("Create", ["vm-1"], ServiceTimeout=str(service_timeout if kind == "Create" else 60))
+    margin = service_timeout - Pace().answer_by(0.0, service_timeout)
+    if kind == "Delete":
+        stack.answer(request)
+        request = stack.issue("Delete", ["vm-1"], "stack-1-Windows-MADEUP", ServiceTimeout=str(service_timeout))
+    at = service_timeout - margin - before
+    world.after(at, world.trouble.plan, "ListVmEntitlements", silence(None))
+    world.run_for(service_timeout + 60)
+    assert request.bodies
+    late = request.answered_at - request.deadline
+    world.run_for(21_000)
+    stack.ask("Delete", ["vm-1"], request.answer["PhysicalResourceId"])
+    assert late < 0

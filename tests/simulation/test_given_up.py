@@ -1,6 +1,7 @@
 """What CloudFormation has given up: a Delete that never reached the function, three times, and what comes after it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -93,3 +94,50 @@ def test_more_events_than_are_read_block_no_deletion(make_world: Make) -> None:
     world.is_lost = lambda _: False
     stack.delete()
     assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", {"vm-1"})
+
+
+@pytest.mark.parametrize("gap", [0.0, 100.0])
+def test_an_earlier_life_of_a_set_says_nothing_of_this_one(make_world: Make, gap: float) -> None:
+    """It was cleaned up, and is declared again seconds later in a Create that nobody waits for."""
+    world = make_world()
+    stack = world.new_stack()
+    other = {"Other": properties(["vm-9"])}
+
+    def windows(*vm_ids: str) -> dict[str, Any]:
+        return {**other, "Windows": properties(vm_ids, retains=True)}
+
+    retain = {"Windows": "attribute"}
+    stack.deploy(windows("vm-1"), retain=retain)
+    world.run_for(3600)
+    stack.deploy(windows("vm-2"), retain=retain)
+    assert world.entitled() == {"vm-2", "vm-9"}
+    stack.deploy(other)
+    world.run_for(gap)
+    world.is_lost = lambda request: request.type == "Delete" and request.logical_id == "Windows"
+    stack.deploy(windows("vm-1"), retain=retain, fails_after=1.0)
+    world.is_lost = lambda _: False
+    world.run_for(100)
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", {"vm-2"})
+
+
+def test_a_create_that_never_answered_and_whose_deletes_were_refused_within_the_hour(make_world: Make) -> None:
+    """Its invocation might still go on by the clock. The stack that goes does not have its resource any more."""
+    world = make_world()
+    stack = world.new_stack()
+    windows = {"Windows": properties(["vm-1"])}
+    stack.deploy(windows)
+
+    def lost(request: Any) -> bool:
+        if request.logical_id == "Web" and request.type == "Create":
+            request.planned, request.is_retried = [(14, "kill", 0.0)], False
+            world.after(4.0, world.outage, "dynamodb", 1000.0)
+        return False
+
+    world.is_lost = lost
+    stack.deploy({**windows, "Web": properties(["vm-2"])}, fails_after=5.0)
+    assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert world.entitled() == {"vm-1", "vm-2"}
+    world.run_for(100)
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())

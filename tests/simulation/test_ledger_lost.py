@@ -3,6 +3,7 @@
 import pytest
 
 from .scene import Scene, SceneStack, properties
+from .world import HERE
 
 
 @pytest.mark.parametrize("then", ["delete", "update", "roll back"])
@@ -65,3 +66,46 @@ def test_a_ledger_that_cannot_be_read_says_so_and_changes_nothing(
     assert "Nothing was changed" in answer["Reason"]
     assert world.calls("CreateEntitlement") == [["vm-1"]]
     stack.model.table.restore(backup)
+
+
+@pytest.mark.parametrize("kind", ["Update", "Delete"])
+def test_the_ledger_is_restored_under_a_request_that_waits(world: Scene, stack: SceneStack, kind: str) -> None:
+    """That the ledger has forgotten the request does not mean that a newer one has come."""
+    stack.declare(["vm-1", "vm-2"])
+    former, backup = stack.physical_id, stack.model.table.backup()
+    world.weather.creation_takes, world.weather.deletion_takes = 60.0, 60.0
+    vm_ids = ["vm-1", "vm-3"] if kind == "Update" else ["vm-1", "vm-2"]
+    if kind == "Delete":
+        stack.model.release("Windows", former)
+    old = properties(["vm-1", "vm-2"]) if kind == "Update" else None
+    request = stack.issue(kind, vm_ids, former, old=old)
+    world.run_for(20)
+    stack.model.table.restore(backup)
+    stack.model.has_lost_ledger = True
+    answer = stack.answer(request)
+    world.run_for(100)
+    # Nobody waits for a call that was lost with the ledger (docs/limits.md).
+    world.evs.remove_by_hand(HERE, "vm-3")
+    if answer["Status"] == "FAILED" or kind == "Update":
+        stack.delete()
+
+
+def test_the_ledger_is_emptied_between_an_update_and_its_clean_up(world: Scene, stack: SceneStack) -> None:
+    """The Delete proves the former set alone. CloudFormation names the newer one, which declares vm-1 as well."""
+    stack.declare(["vm-1", "vm-2"])
+    former = stack.physical_id
+    update = stack.ask("Update", ["vm-1", "vm-3"], former, old=properties(["vm-1", "vm-2"]))
+    assert update["Status"] == "SUCCESS"
+    world.run_for(200)
+    stack.model.reach("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+    stack.model.table.empty()
+    stack.model.has_lost_ledger = True
+    delete = stack.ask("Delete", ["vm-1", "vm-2"], former)
+    assert delete["Status"] == "FAILED"
+    assert update["PhysicalResourceId"] in delete["Reason"]
+    stack.model.reach("UPDATE_COMPLETE")
+    assert world.entitled() == {"vm-1", "vm-2", "vm-3"}
+    # Taken up again, it goes as before. What only the lost ledger knew stays.
+    stack.ask("Delete", ["vm-1", "vm-3"], update["PhysicalResourceId"])
+    assert world.entitled() == {"vm-2"}
+    world.evs.remove_by_hand(HERE, "vm-2")

@@ -201,7 +201,7 @@ def test_lambdas_retry_is_relied_on_only_where_it_comes_in_time(
 
 @pytest.mark.parametrize(
     ("service_timeout", "reason"),
-    [(222, "can't go on in a fresh invocation"), (253, "can't go on in a fresh invocation"), (317, "time is up")],
+    [(230, "can't go on in a fresh invocation"), (258, "can't go on in a fresh invocation"), (315, "time is up")],
 )
 def test_a_pause_that_cannot_be_handed_on_is_answered_in_time(
     make_world: Make, service_timeout: int, reason: str

@@ -86,6 +86,7 @@ class Room:
         self.fence = Fence(cast(Any, self.table), self.clock, self.pace, "A", "r", START + 3570.0)
         self.fence.invocation = "me"
         self.fence.is_admitted = True
+        self.fence._admitted = record
         self.retries = Retries(self.clock, self.pace, START + self.pace.denied_for)
         evs = SimpleNamespace(
             create=lambda *given: self._send("CreateEntitlement", *given),

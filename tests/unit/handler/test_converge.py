@@ -86,14 +86,16 @@ def test_what_a_request_under_way_sees_to_does_not_fail_the_delete() -> None:
     assert room.table.stored.owned(THERE) == ids(2)
 
 
+@pytest.mark.parametrize("is_overtaken", [False, True])
 @pytest.mark.parametrize("is_admitted", [False, True])
-def test_giving_up_is_answered_where_the_ledger_never_heard_of_the_request(is_admitted: bool) -> None:
-    """What it says of the newest request is of no meaning then: this one never took the fence."""
+def test_giving_up_is_answered_unless_the_ledger_knows_a_newer_request(is_admitted: bool, is_overtaken: bool) -> None:
+    """Of one that never took the fence it says nothing. Nor does one that was lost or restored since."""
     room = left_elsewhere()
-    room.keep(State())
+    newer = RequestRecord("Create", "s", "A", "", None, 2, START + 3570.0, arrived=START, before=("r",))
+    room.keep(State(requests={"A": newer} if is_overtaken else {}))
     room.fence.is_admitted = is_admitted
     answer = Convergence(room.context, Properties(HERE, ids(1)), "stream").give_up("no fresh invocation")
-    if is_admitted:
+    if is_admitted and is_overtaken:
         assert answer is None
     else:
         assert answer is not None

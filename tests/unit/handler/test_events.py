@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handler.cloudformation.events import COMPLETE, SETTLED, SKEW, Fate, fate_of, has_reached
+from lambda_handler.cloudformation.events import COMPLETE, SETTLED, SKEW, Fate, fate_of, has_reached, was_deleted
 
 STACK, SET = "the stack", "the set"
 NOW = 1_000_000.0
@@ -74,3 +74,17 @@ def test_events_from_before_the_set_was_declared_do_not_count() -> None:
     before = 100 + SKEW
     said = events((before + 2, SET, "CREATE_COMPLETE"), (before + 1, STACK, "UPDATE_COMPLETE"), END)
     assert fate_of(said, STACK, SET, NOW - 100) is Fate.UNNAMED
+
+
+@pytest.mark.parametrize(
+    ("said", "was"),
+    [
+        ([UPDATE, TAKEN_ON, CLEAN_UP, DELETED, END], True),
+        ([UPDATE, TAKEN_ON, CLEAN_UP, LEFT, END], False),
+        ([(20, SET, "DELETE_COMPLETE"), (15, SET, "DELETE_IN_PROGRESS")], False),
+        ([(190, SET, "DELETE_COMPLETE"), END], False),
+        ([END], False),
+    ],
+)
+def test_whether_a_delete_has_ended_well(said: list[tuple[float, str, str]], was: bool) -> None:
+    assert was_deleted(events(*said), SET, NOW - 100) is was

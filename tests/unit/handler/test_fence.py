@@ -48,18 +48,20 @@ def fenced(**given: Any) -> tuple[Fence, Table]:
     fence = Fence(table, clock, PACE, "A", "r", 9e9)  # type: ignore[arg-type]
     fence.invocation = "me"
     fence.is_admitted = True
+    fence._admitted = record(issued="20261123T101501Z")
     return fence, table
 
 
 @pytest.mark.parametrize(
     ("given", "raised"),
     [
-        ({"request_id": "newer"}, Overtaken),
+        ({"request_id": "newer", "before": ("r",)}, Overtaken),
+        ({"request_id": "older", "issued": "20261123T101500Z"}, Restart),
         ({"invocation": "another"}, Overtaken),
         ({"answer": {"Status": "FAILED"}}, Restart),
         ({"failing": "it is being undone"}, Restart),
     ],
-    ids=["overtaken", "another invocation", "answered", "being undone"],
+    ids=["overtaken", "forgotten", "another invocation", "answered", "being undone"],
 )
 def test_who_has_lost_the_fence_writes_nothing(given: dict[str, Any], raised: type[Exception]) -> None:
     fence, table = fenced(**given)
@@ -76,9 +78,9 @@ def test_who_has_lost_the_fence_writes_nothing(given: dict[str, Any], raised: ty
 def test_an_overtaken_request_is_known_for_one() -> None:
     assert not fenced()[0].is_overtaken()
     fence, table = fenced()
-    table.state = replace(table.state, requests={"A": record(request_id="newer")})
+    table.state = replace(table.state, requests={"A": record(request_id="newer", before=("r",))})
     assert fence.is_overtaken()
-    table.state = State(requests={"A other": record(type="Delete")})
+    table.state = State(requests={"A other": record(type="Delete", request_id="s", before=("r",))})
     assert fence.is_overtaken()
     table.state = State()
     assert not fence.is_overtaken()
@@ -163,7 +165,7 @@ def test_who_is_newer_is_told_what_the_calls_of_an_overtaken_invocation_have_com
     fence, table = fenced()
     (call_id,) = fence.announce("CreateEntitlement", HERE, [ONE])
     fence.took(call_id, ONE, NOW + 60)
-    table.state = replace(table.state, requests={"A": record(request_id="newer")})
+    table.state = replace(table.state, requests={"A": record(request_id="newer", before=("r",))})
     fence.withdraw()
     assert table.state.owned(HERE) == ONE
     assert not fence._learnt

@@ -1,14 +1,16 @@
 """One changing call: when it leaves, what the ledger knows of it before and after, whose entitlement it has made."""
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lambda_handler.aws.calls import Denied, NotFound, Refused, Throttled, Unanswered
+from lambda_handler.errors import LedgerFailure, Overtaken
 from lambda_handler.evs.rows import Rows, Status
 from lambda_handler.ledger import calls
-from lambda_handler.ledger.records import Call
+from lambda_handler.ledger.records import Call, RequestRecord
 from lambda_handler.steps.mutation import Lost, NotSent, Refusal, Taken
 from lambda_handler.steps.unsettled import Ours
 from lambda_handler.values import VmIds
@@ -162,6 +164,42 @@ def test_what_only_a_call_without_an_answer_explains_waits_for_what_that_one_say
     assert 13.0 < waited < 17.0 if says == "nothing" else 3.0 < waited < 6.0
     room.fence.write()
     assert room.table.stored.owned(HERE) == (ids(1) if says == "it has made it" else NOBODY)
+
+
+@pytest.mark.parametrize("what", ["heard", "overtaken", "ledger"])
+def test_what_could_not_be_heard_is_not_claimed(what: str) -> None:
+    """Only a call of another resource explains the row; before that one can say that it was refused this one ends."""
+    room = Room("Create")
+    room.called("CreateEntitlement", ids(1), 1.0, lands=52.0, until=117.0)
+    room.table.before_write = lambda: room.pass_time(0.24)
+    load = room.table.load
+
+    def failing(until: float) -> Any:
+        raise LedgerFailure("out of reach")
+
+    def answer(*_: Any) -> Rows:
+        room.table.before_write = lambda: None
+        if what == "overtaken":
+            newer = RequestRecord("Delete", "s", "A", "", None, 2, START + 3570.0, arrived=room.at, before=("r",))
+            room.table.stored = replace(room.table.stored, requests={"A": newer})
+        elif what == "ledger":
+            room.table.load = failing  # type: ignore[method-assign]
+        return {"vm-1": row(1, started=START + 0.1)}
+
+    def passing(seconds: float) -> None:
+        room.table.stored = calls.void(room.table.stored, "call")
+        room.pass_time(seconds)
+
+    room.passing = passing
+    room.answers = answer
+    with contextlib.suppress(Overtaken):
+        room.mutations.run("CreateEntitlement", HERE, [ids(1)], {})
+    # The other invocation says that EVS has answered it with somebody else's entitlement.
+    room.table.load = load  # type: ignore[method-assign]
+    room.table.stored = calls.void(room.table.stored, "call")
+    room.fence.withdraw()
+    assert room.table.stored.owned(HERE) == frozenset()
+    assert not Ours(room.table.stored, HERE).has(row(1, started=START + 0.1))
 
 
 def test_what_is_somebody_elses_for_certain_is_not_waited_for() -> None:

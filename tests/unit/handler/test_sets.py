@@ -439,9 +439,9 @@ UNDER_WAY = {"live": False, "request_id": "under way"}
         (SKIPPED, RETAINED, {"elsewhere"}),
         # It counts as retained, and CloudFormation has never taken it on.
         (SKIPPED, {"kept": True}, set()),
-        # Its Create never answered. While that may go on, it is not touched.
+        # Its Create never answered. An invocation that still goes on is stopped.
         (SKIPPED, {"live": False}, set()),
-        (SKIPPED, UNDER_WAY, {"elsewhere"}),
+        (SKIPPED, UNDER_WAY, set()),
         ({"is_being_deleted": True, "has": Failure("down"), "has_ignored": ("elsewhere",)}, {}, {"elsewhere"}),
     ],
 )
@@ -456,6 +456,8 @@ def test_what_a_clean_up_has_left_goes_with_the_whole_stack(
     sets.begin()
     sets.sets.drop_skipped()
     assert sets.room.table.stored.sets.keys() == left
+    is_stopped = sets.room.table.stored.requests["B"].answer is not None
+    assert is_stopped is (more is UNDER_WAY)
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,15 @@ class Gone:
 
     def __init__(self, physical_id: str = ONE, **said: Any) -> None:
         self.room = room = Room()
-        answers = {"physical_id_of": None, "is_gone": False, "is_rolling_back": False, **said}
+        answers = {
+            "physical_id_of": None, "is_gone": False, "has_deleted": False, "is_rolling_back": False, **said,
+        }  # fmt: skip
         room.context.stack = cast(Any, SimpleNamespace(**{
             name: lambda *_, value=value: value for name, value in answers.items()
         }))  # fmt: skip
-        room.context.request = cast(Any, SimpleNamespace(type="Delete", physical_id=physical_id, logical_id="A"))
+        room.context.request = cast(Any, SimpleNamespace(
+            type="Delete", physical_id=physical_id, logical_id="A", issued_at=lambda _: START,
+        ))  # fmt: skip
         self.held: dict[str, Row] = {"vm-1": row(1), "vm-2": row(2)}
         room.listed = lambda _: list(self.held.values())
         room.answers = self.delete
@@ -57,11 +61,11 @@ def test_a_create_that_failed_has_left_nothing() -> None:
         assert gone.room.calls == []
 
 
-@pytest.mark.parametrize("late", [True, False])
-def test_a_delete_that_comes_late_or_again_removes_nothing(late: bool) -> None:
-    """By now the VMs may be somebody else's."""
-    gone = Gone(is_gone=not late)
-    if late:
+@pytest.mark.parametrize("how", ["late", "is_gone", "has_deleted"])
+def test_a_delete_that_comes_late_or_again_removes_nothing(how: str) -> None:
+    """By now the VMs may be somebody else's, or another resource's."""
+    gone = Gone(**({} if how == "late" else {how: True}))
+    if how == "late":
         gone.room.pass_time(3600.0)
     assert gone.answer().status == "SUCCESS"
     assert gone.room.calls == []
