@@ -110,8 +110,8 @@ def confirm(state: State, connector: Connector, started: Mapping[str, float], ju
     for vm_id in unclear:
         of_vm = {call_id: call for call_id, call in calls.items() if vm_id in call.vm_ids and not call.taken}
         others = [call for call in calls.values() if call.taken and vm_id in call.vm_ids]
-        if (call_id := _explaining(of_vm, others, started[vm_id])) is not None:
-            explained.setdefault(call_id, set()).add(vm_id)
+        if (its_call := _explaining(of_vm, others, started[vm_id])) is not None:
+            explained.setdefault(its_call, set()).add(vm_id)
     state = state.map_calls(
         lambda call_id, call: (
             call

@@ -74,7 +74,7 @@ def test_a_set_that_was_retained_and_comes_back_while_another_request_writes(mak
     stack.deploy({**other, "Windows": windows}, retain={"Windows": "attribute"})
     stack.deploy(other)
     assert world.entitled() == {"vm-1", "vm-9"}
-    is_planned = []
+    is_planned: list[Any] = []
 
     def lost(request: Any) -> bool:
         if request.type == "Create" and request.logical_id == "Web" and not is_planned:

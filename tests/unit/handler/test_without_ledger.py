@@ -64,7 +64,8 @@ def test_a_create_that_failed_has_left_nothing() -> None:
 @pytest.mark.parametrize("how", ["late", "is_gone", "has_deleted"])
 def test_a_delete_that_comes_late_or_again_removes_nothing(how: str) -> None:
     """By now the VMs may be somebody else's, or another resource's."""
-    gone = Gone(**({} if how == "late" else {how: True}))
+    said: dict[str, Any] = {} if how == "late" else {how: True}
+    gone = Gone(**said)
     if how == "late":
         gone.room.pass_time(3600.0)
     assert gone.answer().status == "SUCCESS"
