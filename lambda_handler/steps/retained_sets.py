@@ -153,10 +153,17 @@ class RetainedSets(DeclaredSets):
 
 
 def _unchanged(
-    state: State, judged: Mapping[str, DeclaredSet], physical_ids: Iterable[str]
+    state: State, judged: Mapping[str, DeclaredSet], physical_ids: set[str]
 ) -> list[tuple[str, DeclaredSet]]:
-    """Return the sets that are as they were when CloudFormation was asked about them: they may have come back since."""
-    return [(one, judged[one]) for one in physical_ids if state.sets.get(one) == judged[one]]
+    """Return the sets that have not come back since CloudFormation was asked about them. VMs may have left them."""
+    return [
+        (one, state.sets[one]) for one in physical_ids & state.sets.keys() if _is_same(state.sets[one], judged[one])
+    ]
+
+
+def _is_same(one: DeclaredSet, judged: DeclaredSet) -> bool:
+    is_of_then = (one.sequence, one.request_id, one.live) == (judged.sequence, judged.request_id, judged.live)
+    return is_of_then and (one.kept or not judged.kept)
 
 
 def is_to_stay(one: DeclaredSet, others: Iterable[DeclaredSet]) -> bool:

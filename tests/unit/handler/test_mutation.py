@@ -226,6 +226,19 @@ def test_what_has_become_ours_since_the_plan_another_resource_has_made(known: Vm
     assert outcome.foreign == foreign
 
 
+@pytest.mark.parametrize(
+    ("status", "renewed"),
+    [(Status.CREATE_FAILED, ids(1)), (Status.ENTITLEMENT_REMOVED, ids(1)), (Status.CREATED, NOBODY)],
+)
+def test_only_what_had_failed_or_ended_may_be_renewed_under_its_old_row(status: Status, renewed: VmIds) -> None:
+    """What is held, somebody holds: its start says whose it is, however often it is called for."""
+    room = Room("Create")
+    fails(room, Unanswered(ACTION, "ReadTimeoutError", ""))
+    create(room, ids(1), former={"vm-1": row(1, status)})
+    (call,) = room.state.calls.values()
+    assert call.renewed == renewed
+
+
 def test_a_refusal_ends_trouble_since_evs_has_answered() -> None:
     room = Room("Create")
     fails(room, Refused(ACTION, "ValidationException", "no"))

@@ -267,13 +267,14 @@ def test_vms_of_this_resource_leave_what_was_retained_under_its_own_logical_id(k
 # --- what an Update shows to be history ------------------------------------------------------------------------------
 
 
-def updated(named: Any, *, settled: bool) -> set[str]:
+def updated(named: Any, *, settled: bool, is_tied: bool = False) -> set[str]:
     """Return the live sets after an Update of ONE to TWO, where the ledger has an older and a newer one besides."""
     sets = Sets("Update", ids(1, 2), ONE, physical_id_of=named, settled_since=settled)
     sets.has("older", ids(8), 1)
     sets.has(ONE, ids(1), 2)
     sets.has("newer", ids(9), 3)
     sets.begin()
+    sets.room.keep(sets.room.table.stored.record(sets.room.fence.key, is_tied=is_tied))
     sets.sets.drop_obsolete()
     return sets.live
 
@@ -281,6 +282,11 @@ def updated(named: Any, *, settled: bool) -> set[str]:
 def test_an_update_drops_newer_sets_and_older_ones_to_which_the_stack_cannot_return() -> None:
     assert updated(ONE, settled=True) == {ONE}
     assert updated(ONE, settled=False) == {ONE, "older"}
+
+
+def test_of_two_updates_of_one_second_none_drops_anything() -> None:
+    """The other one may be the newer, and take the stack back to one of these sets."""
+    assert updated(ONE, settled=True, is_tied=True) == {ONE, "older", "newer"}
 
 
 def test_an_update_never_drops_the_set_that_cloudformation_names() -> None:
