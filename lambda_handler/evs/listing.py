@@ -3,7 +3,9 @@
 Owns the economy of ListVmEntitlements, and that a long look goes on in a fresh invocation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..aws.calls import NotFound, Refused
 from ..aws.retries import Retries
@@ -48,7 +50,7 @@ class NotFoundSince:
     """EVS says that a connector, or its environment, does not exist, since a moment (epoch seconds).
 
     Attributes:
-        answers: how many say so, with no other one among them. What an invocation before was told counts once.
+        answers: how many say so, with no other one among them.
     """
 
     connector: Connector
@@ -61,6 +63,15 @@ class NotFoundSince:
         Where EVS throttles, a second answer may come long after the first, and prove no more than that one.
         """
         return now - self.since >= pace.not_found_for and self.answers >= pace.not_found_answers
+
+    def packed(self) -> list[Any]:
+        """Return it as a fresh invocation is told of it."""
+        return [str(self.connector), self.since, self.answers]
+
+    @classmethod
+    def unpacked(cls, given: Sequence[Any] | None) -> "NotFoundSince | None":
+        """Read what `packed` wrote. An older version does not say how many answers: one, then."""
+        return cls(Connector.parse(given[0]), *given[1:3]) if given else None
 
 
 def not_found_again(before: NotFoundSince | None, connector: Connector, now: float) -> NotFoundSince:

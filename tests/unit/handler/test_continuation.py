@@ -1,6 +1,7 @@
 """What one invocation tells the next."""
 
 import json
+from dataclasses import fields
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from lambda_handler.continuation import EVENT_BYTES, KEY, Continuation
 from lambda_handler.evs.listing import NotFoundSince, PartialLook
 from lambda_handler.evs.rows import Row, Status
+from lambda_handler.steps.carried import Carried
 from lambda_handler.values import Connector
 
 HERE = Connector("env-abcde12345", "cnctr-abcde12345")
@@ -16,17 +18,44 @@ EVENT = {"RequestType": "Create", "ResponseURL": "https://bucket.example/key", "
 vm_ids = st.integers(1, 10**6).map(lambda n: f"vm-{n}")
 
 
+def carried(failed: dict[str, str], times: dict[str, float]) -> Carried:
+    """Return one in which nothing is as it is at first."""
+    return Carried(
+        failed=failed,
+        called_for_all=True,
+        refused_since=times,
+        list_refused_since={HERE: 6.0},
+        connector_asked=True,
+        connector_wrong="ill",
+        missed={HERE: dict.fromkeys(times, (4.0, 2)) | {"vm-7": (3.5, 1)}, THERE: {"vm-7": (3.5, 1)}},
+        missed_claims=3,
+        removing={HERE: (2.5, 9.0), THERE: (3.25, 9.0)},
+    )
+
+
 @given(st.dictionaries(vm_ids, st.sampled_from(["A: a", "A: a", "B: b"])), st.dictionaries(vm_ids, st.floats(0, 1e9)))
-def test_it_is_read_as_it_was_written(failed: dict[str, str], refused: dict[str, float]) -> None:
+def test_it_is_read_as_it_was_written(failed: dict[str, str], times: dict[str, float]) -> None:
     look = PartialLook(HERE, 5.0, "token", 3, {"vm-1": Row("vm-1", Status.UNKNOWN, "SUSPENDED", 4.5, 4.5, "E", "m")})
-    before = Continuation(
-        2, 1.0, 9.0, 7.0, {"list": 3.0}, failed, True, refused, 6.0, NotFoundSince(HERE, 5.0), look, True, "ill",
-        {HERE: dict.fromkeys(refused, (4.0, 2)) | {"vm-7": (3.5, 1)}, THERE: {"vm-7": (3.5, 1)}},
-    )  # fmt: skip
+    before = Continuation(2, 1.0, 9.0, 7.0, {"list": 3.0}, NotFoundSince(HERE, 5.0, 2), look, carried(failed, times))
     event = json.loads(before.payload(EVENT))
     assert Continuation.of(event, 100.0, 200.0) == before
     assert "OldResourceProperties" not in event
     assert event["ResponseURL"] == EVENT["ResponseURL"]
+
+
+def test_the_test_above_hands_on_each_attribute() -> None:
+    """One that is new and is not handed on would begin anew in each invocation."""
+    given, first = carried({"vm-1": "A: a"}, {"vm-1": 1.0}), Carried()
+    assert [one.name for one in fields(Carried) if getattr(given, one.name) == getattr(first, one.name)] == []
+
+
+def test_one_of_an_older_version_is_read() -> None:
+    """That version says neither how many answers a NotFound has had, nor what it does not know."""
+    event = json.loads(Continuation(2, 1.0, 9.0, not_found=NotFoundSince(HERE, 5.0, 2)).payload(EVENT))
+    kept = {"Number", "Began", "AnswerBy", "ResumeAt", "TroubleSince", "Failed", "CalledForAll", "RefusedSince", "Look"}
+    older = {key: value for key, value in event[KEY].items() if key in kept} | {"NotFound": [str(HERE), 5.0]}
+    read = Continuation.of({**EVENT, KEY: {**older, "ListRefusedSince": 4.0}}, 100.0, 200.0)
+    assert read == Continuation(2, 1.0, 9.0, not_found=NotFoundSince(HERE, 5.0, 1))
 
 
 def test_an_event_of_cloudformations_has_none() -> None:
