@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..evs.listing import NotFoundSince
 from ..ledger.vm_ids import packed_ids, unpacked_ids
 from ..values import Connector
 
@@ -20,6 +21,10 @@ class Carried:
     Attributes:
         failed: VM id -> cause, of those that could not be entitled so far.
         called_for_all: every VM was called for, so long ago that the list shows what became of the calls.
+        singled_out: how many VMs were found to be the refused ones of a batch: of those that are new, and of those that
+            were ours before, for which no request fails.
+        doubted_since: VM id -> since when EVS refuses it for an entitlement that the list does not show.
+        not_found: since when EVS says, to calls to create, that the connector or its environment does not exist.
         refused_since: VM id -> since when its deletion is refused.
         list_refused_since: connector -> since when EVS refuses to list what is to be removed there.
         connector_asked: EVS was asked what is wrong with the connector, whatever came of it.
@@ -31,6 +36,9 @@ class Carried:
 
     failed: dict[str, str] = field(default_factory=dict)
     called_for_all: bool = False
+    singled_out: list[int] = field(default_factory=lambda: [0, 0])
+    doubted_since: dict[str, float] = field(default_factory=dict)
+    not_found: NotFoundSince | None = None
     refused_since: dict[str, float] = field(default_factory=dict)
     list_refused_since: dict[Connector, float] = field(default_factory=dict)
     connector_asked: bool = False
@@ -52,6 +60,9 @@ class Carried:
         return {
             "Failed": _packed_causes(self.failed),
             "CalledForAll": self.called_for_all,
+            "SingledOut": self.singled_out,
+            "DoubtedSince": _packed(self.doubted_since),
+            "NotFoundCreating": self.not_found.packed() if self.not_found else None,
             "RefusedSince": _packed(self.refused_since),
             "ListsRefusedSince": [[str(connector), since] for connector, since in self.list_refused_since.items()],
             "ConnectorAsked": self.connector_asked,
@@ -67,6 +78,9 @@ class Carried:
         return cls(
             failed=_unpacked_causes(given.get("Failed") or {}),
             called_for_all=given.get("CalledForAll", False),
+            singled_out=list(given.get("SingledOut") or (0, 0)),
+            doubted_since=_unpacked(given.get("DoubtedSince")),
+            not_found=NotFoundSince.unpacked(given.get("NotFoundCreating")),
             refused_since=_unpacked(given.get("RefusedSince")),
             list_refused_since={
                 Connector.parse(connector): since for connector, since in given.get("ListsRefusedSince") or ()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from .rows import Where
 from .scene import Scene, SceneStack
 from .trouble import GOOD, throttled
 from .world import HERE
@@ -68,4 +69,25 @@ def test_an_environment_that_is_gone_is_believed_across_invocations(make_world: 
     request = stack.issue("Delete", ["vm-1"], stack.physical_id)
     stack.model.release("Windows", stack.physical_id)
     assert stack.answer(request)["Status"] == "SUCCESS"
+    assert request.answered_at - request.issued_at < 300
+
+
+@pytest.mark.parametrize("function_timeout", [900.0, 30.0])
+def test_a_refusal_that_the_list_never_explains_is_believed_in_the_same_time(
+    make_world: Make, function_timeout: float
+) -> None:
+    world = make_world(function_timeout=function_timeout)
+    world.by_hand("vm-2")
+    page = world.listing.page
+
+    def hiding(where: Where, token: str | None, most: int) -> dict[str, Any]:
+        shown = page(where, token, most)
+        return {**shown, "entitlements": [row for row in shown["entitlements"] if row["vmId"] != "vm-2"]}
+
+    world.listing.page = hiding  # type: ignore[method-assign]
+    stack = world.new_stack()
+    request = stack.issue("Create", ["vm-1", "vm-2"], adopts=True)
+    answer = stack.answer(request)
+    assert answer["Status"] == "FAILED"
+    stack.ask("Delete", ["vm-1", "vm-2"], answer["PhysicalResourceId"], adopts=True)
     assert request.answered_at - request.issued_at < 300
