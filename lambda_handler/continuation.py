@@ -12,7 +12,7 @@ from typing import Any
 from .evs.listing import NotFoundSince, PartialLook
 from .evs.rows import Row, Rows, Status
 from .ledger.vm_ids import packed_ids, unpacked_ids
-from .steps.carried import Carried
+from .steps.carried import MADE, Carried
 from .values import Connector
 
 #: Where it stands in the event.
@@ -68,7 +68,8 @@ class Continuation:
     def payload(self, event: Mapping[str, Any]) -> bytes:
         """Return the event with which the fresh invocation goes on.
 
-        A look that would make the event too large for Lambda is left out. The fresh invocation then looks anew.
+        A look that would make the event too large for Lambda is left out. The fresh invocation then looks anew. Where
+        that is not enough, what the request has made is left out, too: the ledger knows that.
         """
         rest = {name: value for name, value in event.items() if name not in (KEY, "OldResourceProperties")}
         packed: dict[str, Any] = {
@@ -81,10 +82,16 @@ class Continuation:
             "Look": _packed_look(self.look),
             **self.carried.packed(),
         }
-        payload = json.dumps({**rest, KEY: packed}, separators=(",", ":")).encode()
-        if len(payload) > EVENT_BYTES and self.look is not None:
-            payload = json.dumps({**rest, KEY: {**packed, "Look": None}}, separators=(",", ":")).encode()
+        payload = _encoded({**rest, KEY: packed})
+        for left_out in ("Look", MADE):
+            if len(payload) > EVENT_BYTES and packed[left_out]:
+                packed[left_out] = None
+                payload = _encoded({**rest, KEY: packed})
         return payload
+
+
+def _encoded(event: Mapping[str, Any]) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode()
 
 
 def _packed_look(look: PartialLook | None) -> dict[str, Any] | None:

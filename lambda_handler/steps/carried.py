@@ -13,6 +13,9 @@ from ..evs.listing import NotFoundSince
 from ..ledger.vm_ids import packed_ids, unpacked_ids
 from ..values import Connector
 
+#: Key of the VMs that the request has made. Only where the ledger is lost are they needed.
+MADE = "Made"
+
 
 @dataclass
 class Carried:
@@ -21,6 +24,7 @@ class Carried:
     Attributes:
         failed: VM id -> cause, of those that could not be entitled so far.
         called_for_all: every VM was called for, so long ago that the list shows what became of the calls.
+        times_taken: VMs that were nobody's and that EVS has taken from this request: how often; 0 where it may have.
         singled_out: how many VMs were found to be the refused ones of a batch: of those that are new, and of those that
             were ours before, for which no request fails.
         doubted_since: VM id -> since when EVS refuses it for an entitlement that the list does not show.
@@ -32,10 +36,13 @@ class Carried:
         missed: connector -> VMs to be removed that the last looks did not show: since when, and how many looks.
         missed_claims: how many creations the ledger had counted at these looks; a later one makes them void.
         removing: connector -> since when what is to be removed there is, and until when the request pursues that.
+        undone_since: since when what the request has made is undone without its ledger.
+        deleted_unseen: VMs whose deletion EVS was asked for without a ledger: until when the list may not show that.
     """
 
     failed: dict[str, str] = field(default_factory=dict)
     called_for_all: bool = False
+    times_taken: dict[str, int] = field(default_factory=dict)
     singled_out: list[int] = field(default_factory=lambda: [0, 0])
     doubted_since: dict[str, float] = field(default_factory=dict)
     not_found: NotFoundSince | None = None
@@ -46,6 +53,8 @@ class Carried:
     missed: dict[Connector, dict[str, tuple[float, int]]] = field(default_factory=dict)
     missed_claims: int = 0
     removing: dict[Connector, tuple[float, float]] = field(default_factory=dict)
+    undone_since: float | None = None
+    deleted_unseen: dict[str, float] = field(default_factory=dict)
 
     def removing_since(self, connector: Connector, until: float, now: float) -> float:
         """Return since when what is to be removed at a connector is. One with another end is another removal."""
@@ -60,6 +69,7 @@ class Carried:
         return {
             "Failed": _packed_causes(self.failed),
             "CalledForAll": self.called_for_all,
+            MADE: _packed(self.times_taken),
             "SingledOut": self.singled_out,
             "DoubtedSince": _packed(self.doubted_since),
             "NotFoundCreating": self.not_found.packed() if self.not_found else None,
@@ -70,6 +80,8 @@ class Carried:
             "Missed": _packed_missed(self.missed),
             "MissedClaims": self.missed_claims,
             "Removing": [[str(connector), *times] for connector, times in self.removing.items()],
+            "UndoneSince": self.undone_since,
+            "DeletedUnseen": _packed(self.deleted_unseen),
         }
 
     @classmethod
@@ -78,6 +90,7 @@ class Carried:
         return cls(
             failed=_unpacked_causes(given.get("Failed") or {}),
             called_for_all=given.get("CalledForAll", False),
+            times_taken=_unpacked(given.get(MADE)),
             singled_out=list(given.get("SingledOut") or (0, 0)),
             doubted_since=_unpacked(given.get("DoubtedSince")),
             not_found=NotFoundSince.unpacked(given.get("NotFoundCreating")),
@@ -90,6 +103,8 @@ class Carried:
             missed=_unpacked_missed(given.get("Missed") or ()),
             missed_claims=given.get("MissedClaims", 0),
             removing={Connector.parse(one): (since, until) for one, since, until in given.get("Removing") or ()},
+            undone_since=given.get("UndoneSince"),
+            deleted_unseen=_unpacked(given.get("DeletedUnseen")),
         )
 
 

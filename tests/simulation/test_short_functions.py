@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .rows import Where
+from .rows import Row, Where
 from .scene import Scene, SceneStack
 from .trouble import GOOD, throttled
 from .world import HERE
@@ -91,3 +91,23 @@ def test_a_refusal_that_the_list_never_explains_is_believed_in_the_same_time(
     assert answer["Status"] == "FAILED"
     stack.ask("Delete", ["vm-1", "vm-2"], answer["PhysicalResourceId"], adopts=True)
     assert request.answered_at - request.issued_at < 300
+
+
+@pytest.mark.parametrize("function_timeout", [900.0, 60.0, 30.0])
+def test_what_evs_takes_and_never_lists_is_called_for_twice(make_world: Make, function_timeout: float) -> None:
+    world = make_world(function_timeout=function_timeout)
+    create = world.evs.create
+
+    def forgetting(where: Where, vm_ids: list[str], maker: str) -> list[Row]:
+        return create(where, [vm_id for vm_id in vm_ids if vm_id != "vm-2"], maker)
+
+    world.evs.create = forgetting  # type: ignore[method-assign]
+    stack = world.new_stack()
+    request = stack.issue("Create", ["vm-1", "vm-2"])
+    request.excuses.add("EVS forgets a VM")
+    answer = stack.answer(request)
+    assert answer["Status"] == "FAILED"
+    assert "EVS does not list it any more" in answer["Reason"]
+    stack.ask("Delete", ["vm-1", "vm-2"], answer["PhysicalResourceId"])
+    assert world.calls("CreateEntitlement") == [["vm-1", "vm-2"], ["vm-2"]]
+    assert 120 < request.answered_at - request.issued_at < 300

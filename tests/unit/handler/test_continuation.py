@@ -24,6 +24,7 @@ def carried(failed: dict[str, str], times: dict[str, float]) -> Carried:
         failed=failed,
         called_for_all=True,
         refused_since=times,
+        times_taken={vm_id: number % 3 for number, vm_id in enumerate(times)} | {"vm-7": 2},
         singled_out=[4, 1],
         doubted_since=times | {"vm-8": 2.0},
         not_found=NotFoundSince(THERE, 4.5, 2),
@@ -33,6 +34,8 @@ def carried(failed: dict[str, str], times: dict[str, float]) -> Carried:
         missed={HERE: dict.fromkeys(times, (4.0, 2)) | {"vm-7": (3.5, 1)}, THERE: {"vm-7": (3.5, 1)}},
         missed_claims=3,
         removing={HERE: (2.5, 9.0), THERE: (3.25, 9.0)},
+        undone_since=0.0,
+        deleted_unseen=times | {"vm-9": 1.5},
     )
 
 
@@ -76,3 +79,25 @@ def test_a_look_that_is_too_large_begins_anew() -> None:
     payload = Continuation(2, 1.0, 9.0, look=PartialLook(HERE, 5.0, "token", 99, rows)).payload(EVENT)
     assert len(payload) <= EVENT_BYTES
     assert json.loads(payload)[KEY]["Look"] is None
+
+
+def test_what_ten_thousand_vms_have_learnt_fits() -> None:
+    """Half of them were made, the others are refused; the look is left out."""
+    numbers = [100_000 + number * 37 for number in range(10_000)]
+    event = {**EVENT, "ResourceProperties": {"VmIds": [f"vm-{number}" for number in numbers]}}
+    carried = Carried(
+        failed={f"vm-{number}": "A: refused" for number in numbers[::2]},
+        times_taken={f"vm-{number}": 1 for number in numbers[1::2]},
+    )
+    rows = {f"vm-{n}": Row(f"vm-{n}", Status.CREATED, "CREATED", 1e9 + n * 1.25) for n in numbers}
+    payload = Continuation(2, 1.0, 9.0, look=PartialLook(HERE, 5.0, "token", 99, rows), carried=carried).payload(event)
+    assert len(payload) <= EVENT_BYTES
+    assert Continuation.of(json.loads(payload), 0.0, 0.0) == Continuation(2, 1.0, 9.0, carried=carried)
+
+
+def test_what_the_request_has_made_is_left_out_where_it_does_not_fit() -> None:
+    """The ledger knows it; the fresh invocation has to be invoked."""
+    carried = Carried(failed={"vm-1": "A: a"}, times_taken={f"vm-{number**3}": 1 for number in range(1, 60_000)})
+    payload = Continuation(2, 1.0, 9.0, carried=carried).payload(EVENT)
+    assert len(payload) <= EVENT_BYTES
+    assert Continuation.of(json.loads(payload), 0.0, 0.0).carried == Carried(failed={"vm-1": "A: a"})
