@@ -105,6 +105,7 @@ def _packed_look(look: PartialLook | None) -> dict[str, Any] | None:
         "Began": look.began,
         "Token": look.token,
         "Pages": look.pages,
+        "Anew": look.anew,
         "Rows": [
             [word, started, code, rows[0].error_message, packed_ids(frozenset(row.vm_id for row in rows))]
             for (word, started, code), rows in alike.items()
@@ -121,4 +122,5 @@ def _unpacked_look(given: Mapping[str, Any] | None) -> PartialLook | None:
         for word, started, code, message, ids in given["Rows"]
         for vm_id in unpacked_ids(ids)
     }
-    return PartialLook(Connector.parse(given["Connector"]), given["Began"], given["Token"], given["Pages"], rows)
+    connector, anew = Connector.parse(given["Connector"]), given.get("Anew", 0)
+    return PartialLook(connector, given["Began"], given["Token"], given["Pages"], rows, anew)

@@ -67,6 +67,7 @@ class Declaring:
         rows = {vm_id: row for vm_id, row in look.rows.items() if vm_id in declared.vm_ids}
         carried = context.carried
         progress = Progress(rows, carried.failed, planned.awaited, planned.adopt, carried.times_taken)
+        progress.restored = planned.restore
         again = planned.create | planned.restore
         # Each time in another invocation.
         twice = progress.taken_twice(again)

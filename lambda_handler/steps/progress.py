@@ -27,6 +27,7 @@ class Progress:
         failed: VM id -> cause, of those that could not be entitled.
         untried: VMs for which no call was made any more, since so many were refused.
         adopted: VMs that somebody else has entitled, and that are to be taken over.
+        restored: VMs that were ours before. They are declared: what is made of them is not undone.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Progress:
         self.failed = failed
         self.untried: VmIds = NO_VMS
         self.adopted: VmIds = adopted
+        self.restored: VmIds = NO_VMS
         self._times_taken: dict[str, int] = {} if times_taken is None else times_taken
         #: When a VM that is not listed is called for again, in epoch seconds.
         self._awaited: dict[str, float] = dict(awaited)
@@ -55,8 +57,9 @@ class Progress:
 
     def took(self, vm_ids: VmIds, answered: Rows, now: float, list_lag: float) -> None:
         """Note that EVS took a call."""
-        for vm_id in vm_ids:
+        for vm_id in vm_ids - self.restored:
             self._times_taken[vm_id] = self._times_taken.get(vm_id, 0) + 1
+        for vm_id in vm_ids:
             if (former := self.rows.get(vm_id)) is not None:
                 self._former[vm_id] = former
             self.rows[vm_id] = answered.get(vm_id) or Row(vm_id, Status.CREATING)
@@ -66,7 +69,7 @@ class Progress:
 
     def may_have_made(self, vm_ids: VmIds) -> None:
         """Note VMs of a call of which nobody knows what became."""
-        for vm_id in vm_ids:
+        for vm_id in vm_ids - self.restored:
             self._times_taken.setdefault(vm_id, 0)
 
     def saw(self, rows: Rows, now: float) -> VmIds:

@@ -41,7 +41,7 @@ def carried(failed: dict[str, str], times: dict[str, float]) -> Carried:
 
 @given(st.dictionaries(vm_ids, st.sampled_from(["A: a", "A: a", "B: b"])), st.dictionaries(vm_ids, st.floats(0, 1e9)))
 def test_it_is_read_as_it_was_written(failed: dict[str, str], times: dict[str, float]) -> None:
-    look = PartialLook(HERE, 5.0, "token", 3, {"vm-1": Row("vm-1", Status.UNKNOWN, "SUSPENDED", 4.5, 4.5, "E", "m")})
+    look = PartialLook(HERE, 5.0, "token", 3, {"vm-1": Row("vm-1", Status.UNKNOWN, "SUSPENDED", 4.5, 4.5, "E", "m")}, 2)
     before = Continuation(2, 1.0, 9.0, 7.0, {"list": 3.0}, NotFoundSince(HERE, 5.0, 2), look, carried(failed, times))
     event = json.loads(before.payload(EVENT))
     assert Continuation.of(event, 100.0, 200.0) == before
