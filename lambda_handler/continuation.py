@@ -5,13 +5,14 @@ other requests have to know. The continuation holds only what this request would
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .evs.listing import NotFoundSince, PartialLook
 from .evs.rows import Row, Rows, Status
 from .ledger.vm_ids import packed_ids, unpacked_ids
+from .steps.carried import MADE, Carried
 from .values import Connector
 
 #: Where it stands in the event.
@@ -30,16 +31,9 @@ class Continuation:
         answer_by: when its answer has to be under way, in epoch seconds.
         resume_at: epoch seconds before which this invocation does nothing, or None.
         trouble_since: kind of call -> since when it fails, in epoch seconds.
-        failed: VM id -> cause, of those that could not be entitled.
-        called_for_all: every VM was called for, so long ago that the list shows what became of the calls.
-        refused_since: VM id -> since when its deletion is refused, in epoch seconds.
-        list_refused_since: since when EVS refuses to list, in epoch seconds.
         not_found: at which connector EVS says that it or its environment does not exist, and since when.
         look: a look that could not be finished.
-        connector_asked, connector_wrong: EVS was asked what is wrong with the connector, and what it has said.
-        missed: connector -> VMs to be removed that the last looks did not show: since when, in epoch seconds, and how
-            many looks.
-        missed_claims: how many creations the ledger had counted at these looks; a later one makes them void.
+        carried: what the steps have learnt so far.
     """
 
     number: int
@@ -47,16 +41,9 @@ class Continuation:
     answer_by: float
     resume_at: float | None = None
     trouble_since: Mapping[str, float] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)
-    called_for_all: bool = False
-    refused_since: Mapping[str, float] = field(default_factory=dict)
-    list_refused_since: float | None = None
     not_found: NotFoundSince | None = None
     look: PartialLook | None = None
-    connector_asked: bool = False
-    connector_wrong: str = ""
-    missed: Mapping[Connector, Mapping[str, tuple[float, int]]] = field(default_factory=dict)
-    missed_claims: int = 0
+    carried: Carried = field(default_factory=Carried)
 
     @classmethod
     def of(cls, event: Mapping[str, Any], arrived: float, answer_by: float) -> "Continuation":
@@ -73,24 +60,16 @@ class Continuation:
             answer_by=given.get("AnswerBy", answer_by),
             resume_at=given.get("ResumeAt"),
             trouble_since=given.get("TroubleSince") or {},
-            failed=_unpacked_causes(given.get("Failed") or {}),
-            called_for_all=given.get("CalledForAll", False),
-            refused_since={
-                vm_id: since for since, ids in given.get("RefusedSince") or () for vm_id in unpacked_ids(ids)
-            },
-            list_refused_since=given.get("ListRefusedSince"),
-            not_found=_unpacked_not_found(given.get("NotFound")),
+            not_found=NotFoundSince.unpacked(given.get("NotFound")),
             look=_unpacked_look(given.get("Look")),
-            connector_asked=given.get("ConnectorAsked", False),
-            connector_wrong=given.get("ConnectorWrong", ""),
-            missed=_unpacked_missed(given.get("Missed") or ()),
-            missed_claims=given.get("MissedClaims", 0),
+            carried=Carried.unpacked(given),
         )
 
     def payload(self, event: Mapping[str, Any]) -> bytes:
         """Return the event with which the fresh invocation goes on.
 
-        A look that would make the event too large for Lambda is left out. The fresh invocation then looks anew.
+        A look that would make the event too large for Lambda is left out. The fresh invocation then looks anew. Where
+        that is not enough, what the request has made is left out, too: the ledger knows that.
         """
         rest = {name: value for name, value in event.items() if name not in (KEY, "OldResourceProperties")}
         packed: dict[str, Any] = {
@@ -99,63 +78,20 @@ class Continuation:
             "AnswerBy": self.answer_by,
             "ResumeAt": self.resume_at,
             "TroubleSince": dict(self.trouble_since),
-            "Failed": _packed_causes(self.failed),
-            "CalledForAll": self.called_for_all,
-            "RefusedSince": _packed_times(self.refused_since),
-            "ListRefusedSince": self.list_refused_since,
-            "NotFound": [str(self.not_found.connector), self.not_found.since] if self.not_found else None,
+            "NotFound": self.not_found.packed() if self.not_found else None,
             "Look": _packed_look(self.look),
-            "ConnectorAsked": self.connector_asked,
-            "ConnectorWrong": self.connector_wrong,
-            "Missed": _packed_missed(self.missed),
-            "MissedClaims": self.missed_claims,
+            **self.carried.packed(),
         }
-        payload = json.dumps({**rest, KEY: packed}, separators=(",", ":")).encode()
-        if len(payload) > EVENT_BYTES and self.look is not None:
-            payload = json.dumps({**rest, KEY: {**packed, "Look": None}}, separators=(",", ":")).encode()
+        payload = _encoded({**rest, KEY: packed})
+        for left_out in ("Look", MADE):
+            if len(payload) > EVENT_BYTES and packed[left_out]:
+                packed[left_out] = None
+                payload = _encoded({**rest, KEY: packed})
         return payload
 
 
-def _packed_causes(failed: Mapping[str, str]) -> dict[str, list[str]]:
-    """Pack failed VMs: code of the cause -> its first text, and the VMs."""
-    by_code: dict[str, list[str]] = {}
-    for vm_id, cause in failed.items():
-        by_code.setdefault(cause.partition(":")[0], []).append(vm_id)
-    return {code: [failed[vm_ids[0]], packed_ids(frozenset(vm_ids))] for code, vm_ids in by_code.items()}
-
-
-def _unpacked_causes(failed: Mapping[str, list[str]]) -> dict[str, str]:
-    """Read what `_packed_causes` wrote."""
-    return {vm_id: cause for cause, ids in failed.values() for vm_id in unpacked_ids(ids)}
-
-
-def _packed_times(times: Mapping[str, float]) -> list[list[Any]]:
-    by_time: dict[float, set[str]] = {}
-    for vm_id, moment in times.items():
-        by_time.setdefault(moment, set()).add(vm_id)
-    return [[moment, packed_ids(frozenset(vm_ids))] for moment, vm_ids in by_time.items()]
-
-
-def _unpacked_not_found(given: tuple[str, float] | None) -> NotFoundSince | None:
-    return NotFoundSince(Connector.parse(given[0]), given[1]) if given else None
-
-
-def _packed_missed(missed: Mapping[Connector, Mapping[str, tuple[float, int]]]) -> list[list[Any]]:
-    alike: dict[tuple[Connector, float, int], set[str]] = {}
-    for connector, vm_ids in missed.items():
-        for vm_id, (since, looks) in vm_ids.items():
-            alike.setdefault((connector, since, looks), set()).add(vm_id)
-    return [
-        [str(connector), since, looks, packed_ids(frozenset(vm_ids))]
-        for (connector, since, looks), vm_ids in alike.items()
-    ]
-
-
-def _unpacked_missed(given: Iterable[Sequence[Any]]) -> dict[Connector, dict[str, tuple[float, int]]]:
-    missed: dict[Connector, dict[str, tuple[float, int]]] = {}
-    for connector, since, looks, ids in given:
-        missed.setdefault(Connector.parse(connector), {}).update(dict.fromkeys(unpacked_ids(ids), (since, looks)))
-    return missed
+def _encoded(event: Mapping[str, Any]) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode()
 
 
 def _packed_look(look: PartialLook | None) -> dict[str, Any] | None:
@@ -169,6 +105,7 @@ def _packed_look(look: PartialLook | None) -> dict[str, Any] | None:
         "Began": look.began,
         "Token": look.token,
         "Pages": look.pages,
+        "Anew": look.anew,
         "Rows": [
             [word, started, code, rows[0].error_message, packed_ids(frozenset(row.vm_id for row in rows))]
             for (word, started, code), rows in alike.items()
@@ -185,4 +122,5 @@ def _unpacked_look(given: Mapping[str, Any] | None) -> PartialLook | None:
         for word, started, code, message, ids in given["Rows"]
         for vm_id in unpacked_ids(ids)
     }
-    return PartialLook(Connector.parse(given["Connector"]), given["Began"], given["Token"], given["Pages"], rows)
+    connector, anew = Connector.parse(given["Connector"]), given.get("Anew", 0)
+    return PartialLook(connector, given["Began"], given["Token"], given["Pages"], rows, anew)

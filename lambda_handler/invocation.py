@@ -3,6 +3,7 @@
 Owns when a request is served, answered and handed over, and every call to Lambda. `wiring` makes what serves it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from .aws.calls import AwsError, Denied, Refused, call
@@ -206,16 +207,9 @@ class Invocation:
             answer_by=steps.answer_by,
             resume_at=more.resume_at,
             trouble_since={kind: since for kind, since in troubles.items() if since is not None},
-            failed=steps.carried.failed,
-            called_for_all=convergence is not None and convergence.has_called_for_all(),
-            refused_since=steps.carried.refused_since,
-            list_refused_since=steps.carried.list_refused_since,
             not_found=steps.listing.not_found,
             look=steps.listing.partial,
-            connector_asked=steps.carried.connector_asked,
-            connector_wrong=steps.carried.connector_wrong,
-            missed=steps.carried.missed,
-            missed_claims=steps.carried.missed_claims,
+            carried=replace(steps.carried, called_for_all=convergence is not None and convergence.has_called_for_all()),
         )
 
     def _given_up(self, reason: str) -> Answer | None:

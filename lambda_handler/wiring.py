@@ -17,7 +17,7 @@ from .ledger.state import key_of
 from .ledger.table import LedgerTable
 from .pace import Pace
 from .platform import InvocationClients
-from .steps.context import Carried, Context
+from .steps.context import Context
 from .steps.mutation import Mutations
 
 #: Names the ledger's table in the function's environment.
@@ -59,16 +59,7 @@ def wired(
         began=before.began,
         answer_by=before.answer_by,
         undo_time=pace.undo_time(timeout),
-        carried=Carried(
-            dict(before.failed),
-            before.called_for_all,
-            dict(before.refused_since),
-            before.list_refused_since,
-            before.connector_asked,
-            before.connector_wrong,
-            {connector: dict(missed) for connector, missed in before.missed.items()},
-            before.missed_claims,
-        ),
+        carried=before.carried,
         is_shared=SHARED in os.environ,
     )
     return context, retries

@@ -3,7 +3,9 @@
 Owns the economy of ListVmEntitlements, and that a long look goes on in a fresh invocation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..aws.calls import NotFound, Refused
 from ..aws.retries import Retries
@@ -34,13 +36,18 @@ class Look:
 
 @dataclass(frozen=True)
 class PartialLook:
-    """A look that an invocation could not finish: `token` leads to its next page."""
+    """A look that an invocation could not finish: `token` leads to its next page, None to the first one.
+
+    Attributes:
+        anew: how often it has begun anew, since EVS took its token no longer.
+    """
 
     connector: Connector
     began: float
-    token: str
+    token: str | None
     pages: int
     rows: Rows = field(default_factory=dict)
+    anew: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class NotFoundSince:
     """EVS says that a connector, or its environment, does not exist, since a moment (epoch seconds).
 
     Attributes:
-        answers: how many say so, with no other one among them. What an invocation before was told counts once.
+        answers: how many say so, with no other one among them.
     """
 
     connector: Connector
@@ -62,6 +69,15 @@ class NotFoundSince:
         """
         return now - self.since >= pace.not_found_for and self.answers >= pace.not_found_answers
 
+    def packed(self) -> list[Any]:
+        """Return it as a fresh invocation is told of it."""
+        return [str(self.connector), self.since, self.answers]
+
+    @classmethod
+    def unpacked(cls, given: Sequence[Any] | None) -> "NotFoundSince | None":
+        """Read what `packed` wrote. An older version does not say how many answers: one, then."""
+        return cls(Connector.parse(given[0]), *given[1:3]) if given else None
+
 
 def not_found_again(before: NotFoundSince | None, connector: Connector, now: float) -> NotFoundSince:
     """Note one more answer that says so, after those before."""
@@ -71,10 +87,11 @@ def not_found_again(before: NotFoundSince | None, connector: Connector, now: flo
 
 
 class _Reading:
-    """A look on its way: the pages that were read so far."""
+    """A look on its way: the pages that were read so far, and how often it has begun anew."""
 
-    def __init__(self, began: float) -> None:
+    def __init__(self, began: float, anew: int = 0) -> None:
         self._began = began
+        self.anew = anew
         self._rows: Rows = {}
         self._tokens: set[str] = set()
         self._repeats = False
@@ -84,7 +101,7 @@ class _Reading:
 
     def resume(self, partial: PartialLook) -> None:
         self._began, self._rows = partial.began, dict(partial.rows)
-        self.token, self.pages = partial.token, partial.pages
+        self.token, self.pages, self.anew = partial.token, partial.pages, partial.anew
 
     def add(self, page: list[Row], following: str | None) -> None:
         merged(page, self._rows)
@@ -105,9 +122,9 @@ class _Reading:
         return Look(self._rows, self._began, self._last_page)
 
     def partial(self, connector: Connector) -> PartialLook | None:
-        if self.token is None:
+        if self.token is None and not self.anew:
             return None
-        return PartialLook(connector, self._began, self.token, self.pages, self._rows)
+        return PartialLook(connector, self._began, self.token, self.pages, self._rows, self.anew)
 
 
 class Listing:
@@ -155,7 +172,6 @@ class Listing:
         partial, self.partial = self.partial, None
         if partial is not None and partial.connector == connector:
             reading.resume(partial)
-        anew = 0
         while True:
             reading.require_time(self._clock.now(), until)
             try:
@@ -165,7 +181,7 @@ class Listing:
                 raise
             except Refused:
                 # A token may age while a throttled list is read. What was read so far is old by then, too.
-                if reading.token is None or anew == self._pace.looks_anew:
+                if reading.token is None or reading.anew == self._pace.looks_anew:
                     raise
             else:
                 reading.add(page, following)
@@ -173,10 +189,9 @@ class Listing:
                     return reading.look()
                 if not reading.is_endless(self._pace.most_pages):
                     continue
-                if anew == self._pace.looks_anew:
+                if reading.anew == self._pace.looks_anew:
                     raise Failure(f"EVS's list of entitlements at {connector} has no end: {reading.pages:,} pages read")
-            anew += 1
-            reading = _Reading(self._clock.now())
+            reading = _Reading(self._clock.now(), reading.anew + 1)
 
     def page(self, connector: Connector, token: str | None, until: float) -> tuple[list[Row], str | None]:
         """Return one page of rows and the token of the next, with retries.

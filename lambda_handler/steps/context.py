@@ -3,7 +3,7 @@
 Owns nothing that changes, but for what a fresh invocation has to be told (`Carried`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..clock import Clock
 from ..cloudformation.request import Request
@@ -12,34 +12,8 @@ from ..evs.api import Evs
 from ..evs.listing import Listing
 from ..ledger.fence import Fence
 from ..pace import Pace
-from ..values import Connector
+from .carried import Carried
 from .mutation import Mutations
-
-
-@dataclass
-class Carried:
-    """What one invocation has learnt and the next must not learn again.
-
-    Attributes:
-        failed: VM id -> cause, of those that could not be entitled so far.
-        called_for_all: every VM was called for, so long ago that the list shows what became of the calls.
-        refused_since: VM id -> since when its deletion is refused, in epoch seconds.
-        list_refused_since: since when EVS refuses to list what is to be removed, in epoch seconds.
-        connector_asked: EVS was asked what is wrong with the connector, whatever came of it.
-        connector_wrong: what is wrong with it, as far as EVS has said.
-        missed: connector -> VMs to be removed that the last looks did not show: since when, in epoch seconds, and how
-            many looks.
-        missed_claims: how many creations the ledger had counted at these looks; a later one makes them void.
-    """
-
-    failed: dict[str, str] = field(default_factory=dict)
-    called_for_all: bool = False
-    refused_since: dict[str, float] = field(default_factory=dict)
-    list_refused_since: float | None = None
-    connector_asked: bool = False
-    connector_wrong: str = ""
-    missed: dict[Connector, dict[str, tuple[float, int]]] = field(default_factory=dict)
-    missed_claims: int = 0
 
 
 @dataclass

@@ -67,7 +67,7 @@ class Convergence:
         except LedgerGone as gone:
             if self._request.type == "Delete":
                 raise
-            return self.failed(str(gone))
+            return self._failed_without_ledger(str(gone))
         except Failure as failure:
             return self.failed(str(self._given if isinstance(self._given, Failure) else failure))
         record = fence.record
@@ -100,10 +100,7 @@ class Convergence:
                 return self._succeed(declared, progress.adopted, len(planned.added))
             reason = f"{progress.report(planned.required).rstrip('.')}. VMs that were entitled before are untouched"
         except LedgerGone as gone:
-            # Nobody will ever know again what this invocation has made: it removes that itself.
-            return self.failed(
-                f"{gone}{undo_without_ledger(self._context, self._sets.connector, self._declaring.made)}"
-            )
+            return self._failed_without_ledger(str(gone))
         except LedgerFailure as failure:
             # What is under way stays in the ledger; without it nothing may be undone.
             return self.failed(str(failure))
@@ -156,6 +153,8 @@ class Convergence:
 
         try:
             self._fence.write(failing)
+        except LedgerGone as gone:
+            return self._failed_without_ledger(f"{clipped(reason, 1500)}. {gone}")
         except LedgerFailure as failure:
             return self.failed(f"{reason}. Not undone: {failure}")
         self._fence.is_failing = True
@@ -169,6 +168,8 @@ class Convergence:
             for left in remove_all(context, context.answer_by, connector):
                 logger.error("could not be removed, and stays in the ledger for the next request: %s", left)
                 reason = f"{clipped(reason, 1500)}. Not yet undone, left to the next request: {some(left.vm_ids)}"
+        except LedgerGone as gone:
+            return self._failed_without_ledger(f"{clipped(reason, 1500)}. {gone}")
         except (Failure, AwsError) as failure:
             reason = f"{clipped(reason, 1500)}. Not undone: {failure}"
         except Exception as error:  # noqa: BLE001 - an error while an error is handled is answered, too
@@ -176,6 +177,11 @@ class Convergence:
             reason = f"{clipped(reason, 1500)}. Not undone: {unexpected(error)}"
         explain(context, connector, "failed", context.answer_by)
         return self._conclude(self.failed(reason))
+
+    def _failed_without_ledger(self, reason: str) -> Answer:
+        """Fail where nobody will ever know again what this request has made: it removes that itself."""
+        has_made = self._context.carried.times_taken
+        return self.failed(reason + (undo_without_ledger(self._context, self._sets.connector) if has_made else ""))
 
     def _recorded(self, state: State, **changes: object) -> State:
         return state.record(self._fence.key, **changes)

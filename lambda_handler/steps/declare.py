@@ -16,7 +16,7 @@ from .entitle import Entitling
 from .plan import Plan, plan
 from .progress import Progress
 from .unsettled import Ours
-from .wait import Waiting
+from .wait import NOT_LISTED, Waiting
 
 #: What a user is told where entitlements exist that this stack did not create.
 CONFLICT = (
@@ -40,8 +40,6 @@ class Declaring:
         self._context = context
         self._fence = context.fence
         self.adopting: VmIds = NO_VMS
-        self._made: VmIds = NO_VMS
-        self._progress: Progress | None = None
         self._waiting: Waiting | None = None
 
     def entitle(self, declared: Properties) -> tuple[Progress, Plan]:
@@ -52,8 +50,11 @@ class Declaring:
             LedgerFailure, AwsError, HandOver, Overtaken, Restart
         """
         context = self._context
-        self._made, self._waiting = self.made, None
+        self._waiting = None
         look, planned = self._planned(declared)
+        for vm_id in planned.conflicts.keys() | planned.adopt:
+            # Whatever a call of ours without an answer may have made: this is somebody else's.
+            context.carried.times_taken.pop(vm_id, None)
         if planned.conflicts:
             conflicts = [
                 f"{vm_id} ({row.word})" if row.status.name == "UNKNOWN" else vm_id
@@ -64,10 +65,14 @@ class Declaring:
         state = self._fence.state
         self._fence.confirm(declared.connector, Ours(state, declared.connector).shown(look.rows, declared.vm_ids))
         rows = {vm_id: row for vm_id, row in look.rows.items() if vm_id in declared.vm_ids}
-        progress = Progress(rows, context.carried.failed, planned.awaited, planned.adopt)
-        self._progress = progress
-        if context.carried.called_for_all:
-            again = planned.create | planned.restore
+        carried = context.carried
+        progress = Progress(rows, carried.failed, planned.awaited, planned.adopt, carried.times_taken)
+        progress.restored = planned.restore
+        again = planned.create | planned.restore
+        # Each time in another invocation.
+        twice = progress.taken_twice(again)
+        progress.fail({one: row.cause if (row := rows.get(one)) and not row.is_gone else NOT_LISTED for one in twice})
+        if carried.called_for_all:
             progress.fail({vm_id: row.cause for vm_id in again if (row := rows.get(vm_id)) and not row.is_gone})
         if planned.create:
             logger.info("entitling %s at %s", count(len(planned.create)), declared.connector)
@@ -116,11 +121,6 @@ class Declaring:
             logger.info("an earlier call for %s is under way; waiting for it", some(planned.busy))
             context.clock.pause(BUSY)
             fence.reload()
-
-    @property
-    def made(self) -> VmIds:
-        """What this invocation has had made, or may have."""
-        return self._made | self._progress.made if self._progress else self._made
 
     def has_called_for_all(self) -> bool:
         """Tell whether every VM was called for, and so long ago that the list shows what became of the calls."""

@@ -25,20 +25,23 @@ Batch = tuple[str, ...]
 
 
 class Deletions:
-    """What is to be deleted at one connector, until a time in epoch seconds.
+    """What is to be deleted at one connector.
+
+    Args:
+        since: when the request began to remove there, in whichever invocation, in epoch seconds.
+        until: when the removal ends, in epoch seconds.
 
     Attributes:
         left: what can't be removed: VM id -> why.
     """
 
-    def __init__(self, context: Context, connector: Connector, until: float) -> None:
+    def __init__(self, context: Context, connector: Connector, since: float, until: float) -> None:
         self._context = context
         self._fence = context.fence
         self._connector = connector
         self._where = (connector.environment_id, connector.connector_id)
         self._until = until
-        now = context.clock.now()
-        self._settle_by = now + (until - now) * context.pace.settle
+        self._settle_by = since + (until - since) * context.pace.settle
         self.left: dict[str, str] = {}
         #: The targets' rows, by the last look.
         self._rows: Rows = {}

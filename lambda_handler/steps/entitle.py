@@ -13,7 +13,7 @@ from ..aws.calls import AwsError, NotFound, Refused
 from ..cloudformation.properties import Properties
 from ..errors import Failure
 from ..evs.api import BATCH
-from ..evs.listing import NotFoundSince, not_found_again
+from ..evs.listing import not_found_again
 from ..evs.missing import explained, not_found
 from ..evs.rows import Rows, named_in
 from ..text import batches, count, some
@@ -24,8 +24,12 @@ from .progress import Progress
 from .unsettled import Ours, called_by_others, called_since, may_be_created
 
 #: Words by which a refusal may mean that the VM is entitled already. EVS's wording is not documented. Where these miss
-#: it, a VM that the list does not show yet counts as refused.
-_ALREADY = re.compile(r"already|exist|duplicate|conflict|in use", re.IGNORECASE)
+#: it, a VM that the list does not show yet counts as refused. That a VM does not exist is none of them.
+_ALREADY = re.compile(
+    r"already|duplicate|conflict|in use"
+    r"|(?<!not )(?<!n't )(?<!n\u2019t )(?<!no longer )(?<!never )(?<!non-)(?<!non)exist",
+    re.IGNORECASE,
+)
 
 Batch = tuple[str, ...]
 
@@ -41,12 +45,9 @@ class Entitling:
         self._progress = progress
         #: What was ours when the plan was made.
         self._known = context.fence.state.owned(declared.connector)
-        self._singled_out = 0
         self._is_best_effort = False
         self._seen: Rows = {}
         self._looked_at = 0.0
-        self._not_found: NotFoundSince | None = None
-        self._doubted_since: dict[str, float] = {}
 
     def create(self, vm_ids: VmIds, *, is_best_effort: bool = False) -> None:
         """Call CreateEntitlement for VMs, at most 100 a call, until each is taken or refused.
@@ -60,7 +61,7 @@ class Entitling:
         self._is_best_effort = is_best_effort
         queue = deque(batches(vm_ids - self._progress.failed.keys(), BATCH))
         while queue:
-            if self._singled_out >= self._context.pace.most_singled_out:
+            if self._context.carried.singled_out[is_best_effort] >= self._context.pace.most_singled_out:
                 for batch in queue:
                     self._progress.leave_untried(batch)
                 return
@@ -100,14 +101,17 @@ class Entitling:
 
     def _doubt_not_found(self, error: NotFound) -> None:
         """Believe that environment or connector does not exist only when EVS says so again, over some seconds."""
-        pace, now = self._context.pace, self._context.clock.now()
-        self._not_found = not_found_again(self._not_found, self._connector, now)
-        if self._not_found.is_believed(now, pace):
+        pace, now, carried = self._context.pace, self._context.clock.now(), self._context.carried
+        carried.not_found = not_found_again(carried.not_found, self._connector, now)
+        if carried.not_found.is_believed(now, pace):
             raise not_found(error, self._connector, self._context.request.place) from error
         self._context.clock.pause(pace.not_found_for / 4)
 
     def _took(self, batch: VmIds, taken: Taken) -> None:
-        self._not_found = None
+        carried = self._context.carried
+        carried.not_found = None
+        for vm_id in batch:
+            carried.doubted_since.pop(vm_id, None)
         now, pace = self._context.clock.now(), self._context.pace
         self._progress.took(batch - taken.foreign, taken.rows, now, pace.list_lag)
         if taken.foreign:
@@ -187,13 +191,13 @@ class Entitling:
             self._looked_at = 0.0
             queue.extendleft(reversed(batches(rest, BATCH)))
         elif guilty:
-            self._singled_out += 1
+            self._context.carried.singled_out[self._is_best_effort] += 1
             self._progress.fail(guilty)
             queue.extendleft(reversed(batches((vm_id for vm_id in rest if vm_id not in guilty), BATCH)))
         elif len(rest) < len(batch) or not rest:
             queue.extendleft(reversed(batches(rest, BATCH)))
         elif len(rest) == 1:
-            self._singled_out += 1
+            self._context.carried.singled_out[self._is_best_effort] += 1
             self._progress.fail({rest[0]: f"{error.code}: {error.message}"})
         else:
             middle = len(rest) // 2
@@ -221,5 +225,5 @@ class Entitling:
             return True
         if not self._adopts or not is_already:
             return False
-        since = [self._doubted_since.setdefault(vm_id, now) for vm_id in vm_ids]
+        since = [context.carried.doubted_since.setdefault(vm_id, now) for vm_id in vm_ids]
         return bool(since) and now - min(since) < context.pace.list_lag

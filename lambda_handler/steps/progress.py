@@ -19,23 +19,31 @@ class Progress:
         rows: what EVS lists.
         failed: VM id -> cause, from an invocation before; goes on being written here.
         awaited: VMs that other invocations have called for: until when they are awaited (epoch seconds).
+        times_taken: VMs that were nobody's and that EVS has taken from this request, in all invocations: how often; 0
+            where it may have. Goes on being written here.
 
     Attributes:
         rows: the newest known row of each VM, be it of the list or of an answer.
         failed: VM id -> cause, of those that could not be entitled.
         untried: VMs for which no call was made any more, since so many were refused.
         adopted: VMs that somebody else has entitled, and that are to be taken over.
-        made: VMs that were nobody's and that EVS has taken, or may have, from this invocation.
+        restored: VMs that were ours before. They are declared: what is made of them is not undone.
     """
 
     def __init__(
-        self, rows: Rows, failed: dict[str, str], awaited: Mapping[str, float], adopted: VmIds = NO_VMS
+        self,
+        rows: Rows,
+        failed: dict[str, str],
+        awaited: Mapping[str, float],
+        adopted: VmIds = NO_VMS,
+        times_taken: dict[str, int] | None = None,
     ) -> None:
         self.rows = rows
         self.failed = failed
         self.untried: VmIds = NO_VMS
         self.adopted: VmIds = adopted
-        self.made: VmIds = NO_VMS
+        self.restored: VmIds = NO_VMS
+        self._times_taken: dict[str, int] = {} if times_taken is None else times_taken
         #: When a VM that is not listed is called for again, in epoch seconds.
         self._awaited: dict[str, float] = dict(awaited)
         #: VMs that EVS has taken, and that the list has not shown since.
@@ -49,7 +57,8 @@ class Progress:
 
     def took(self, vm_ids: VmIds, answered: Rows, now: float, list_lag: float) -> None:
         """Note that EVS took a call."""
-        self.made |= vm_ids
+        for vm_id in vm_ids - self.restored:
+            self._times_taken[vm_id] = self._times_taken.get(vm_id, 0) + 1
         for vm_id in vm_ids:
             if (former := self.rows.get(vm_id)) is not None:
                 self._former[vm_id] = former
@@ -60,7 +69,8 @@ class Progress:
 
     def may_have_made(self, vm_ids: VmIds) -> None:
         """Note VMs of a call of which nobody knows what became."""
-        self.made |= vm_ids
+        for vm_id in vm_ids - self.restored:
+            self._times_taken.setdefault(vm_id, 0)
 
     def saw(self, rows: Rows, now: float) -> VmIds:
         """Note what the list shows now; return the VMs of which it says something that was not so before their call."""
@@ -85,7 +95,8 @@ class Progress:
 
     def found_somebody_elses(self, vm_ids: VmIds, until: float, *, adopt: bool) -> None:
         """Note VMs that are somebody else's after all, and until when the list may not show that (epoch seconds)."""
-        self.made -= vm_ids
+        for vm_id in vm_ids:
+            self._times_taken.pop(vm_id, None)
         if adopt:
             self.adopted |= vm_ids
             self._awaited |= dict.fromkeys(vm_ids, until)
@@ -102,6 +113,15 @@ class Progress:
                 self.failed[vm_id] = row.cause
 
     # --- questions -------------------------------------------------------------------------------------------------
+
+    @property
+    def made(self) -> VmIds:
+        """VMs that were nobody's and that EVS has taken, or may have, from this request."""
+        return frozenset(self._times_taken)
+
+    def taken_twice(self, vm_ids: Iterable[str]) -> VmIds:
+        """Return the VMs that EVS has taken twice: it is not asked a third time."""
+        return frozenset(vm_id for vm_id in vm_ids if self._times_taken.get(vm_id, 0) > 1)
 
     def outstanding(self, required: VmIds) -> VmIds:
         """Return the required VMs that are neither entitled nor failed."""

@@ -55,8 +55,9 @@ def remove_all(context: Context, until: float, first: Connector | None, *, only:
         if only is not None and connector != only:
             continue
         is_concern = connector == first or first is None
-        limit = until if is_concern else min(until, context.clock.now() + context.pace.elsewhere)
-        removal = _Removal(context, connector, limit)
+        since = context.carried.removing_since(connector, until, context.clock.now())
+        limit = until if is_concern else min(until, since + context.pace.elsewhere)
+        removal = _Removal(context, connector, since, limit)
         try:
             removal.run()
         except LedgerFailure:
@@ -65,14 +66,17 @@ def remove_all(context: Context, until: float, first: Connector | None, *, only:
             removal.leave(dict.fromkeys(removal.targets(), str(error)))
         if removal.left:
             left.append(Left(connector, removal.left))
+        else:
+            # What else comes to be removed there has its own time.
+            context.carried.removing.pop(connector, None)
     return left
 
 
 class _Removal(Deletions):
     """Removal at one connector."""
 
-    def __init__(self, context: Context, connector: Connector, until: float) -> None:
-        super().__init__(context, connector, until)
+    def __init__(self, context: Context, connector: Connector, since: float, until: float) -> None:
+        super().__init__(context, connector, since, until)
         self._looks = 0
         self._told = context.clock.now()
 
@@ -108,15 +112,13 @@ class _Removal(Deletions):
             except Refused as error:
                 # As EVS may while the environment is being deleted.
                 now = clock.now()
-                carried.list_refused_since = carried.list_refused_since or now
-                if now - carried.list_refused_since > self._context.pace.list_refused_for or now >= self._until:
-                    # What comes next is another connector.
-                    carried.list_refused_since = None
+                since = carried.list_refused_since.setdefault(self._connector, now)
+                if now - since > self._context.pace.list_refused_for or now >= self._until:
                     raise
                 logger.warning("%s; trying again", error)
                 clock.pause(min(10.0, max(self._until - now, 0.1)))
             else:
-                carried.list_refused_since = None
+                carried.list_refused_since.pop(self._connector, None)
                 self._looks += 1
                 return look
 

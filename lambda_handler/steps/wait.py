@@ -14,6 +14,8 @@ from .explain import AFTER, explain
 from .progress import Progress
 from .unsettled import Ours, called_by_others
 
+#: Why a VM has failed that EVS has taken twice.
+NOT_LISTED = "EVS does not list it any more"
 #: Progress is logged every so many seconds.
 TELL_EVERY = 10.0
 
@@ -112,8 +114,9 @@ class Waiting:
 
     def _call_again(self, absent: VmIds) -> None:
         overdue = self._progress.overdue(absent, self._context.clock.now())
-        self._progress.fail(dict.fromkeys(overdue & self._again, "EVS does not list it any more"))
-        again = overdue - self._again
+        given_up = overdue & (self._again | self._progress.taken_twice(overdue))
+        self._progress.fail(dict.fromkeys(given_up, NOT_LISTED))
+        again = overdue - given_up
         self._again |= overdue
         if again:
             self.since = None

@@ -1,4 +1,4 @@
-"""Requests whose ledger is gone: what a Delete's properties declare, or this invocation made, is all that is known.
+"""Requests whose ledger is gone: what a Delete's properties declare, or this request has made, is all that is known.
 
 Owns these cases. The table goes with the stack, so it is missing only where somebody deleted it by hand.
 """
@@ -64,13 +64,22 @@ def _answer_for_made_up(context: Context, properties: Properties, gone: LedgerGo
     return Answer("FAILED", physical_id, reason)
 
 
-def undo_without_ledger(context: Context, connector: Connector, made: VmIds) -> str:
-    """Remove what this invocation made, though nothing can be written down; return what to say of it."""
-    if not made:
+def undo_without_ledger(context: Context, connector: Connector) -> str:
+    """Remove what this request has made, though nothing can be written down; return what to say of it.
+
+    Nobody else will ever know of it: the Delete of a Create that has failed calls nothing.
+    """
+    carried, pace = context.carried, context.pace
+    made = frozenset(carried.times_taken)
+    # By the end of the stack's deletion it has been removed, and the VMs may be somebody else's.
+    if carried.undone_since is None and context.stack.is_gone():
         return ""
     context.fence.is_failing = True
+    if carried.undone_since is None:
+        carried.undone_since = context.clock.now()
+    lands_within = 0.0 if all(carried.times_taken.values()) else pace.lost_lands_within
     try:
-        left = _delete(context, connector, made, expected=context.clock.now() + context.pace.list_lag)
+        left = _delete(context, connector, made, carried.undone_since + lands_within + pace.list_lag)
     except (AwsError, Failure) as error:
         return f". {count(len(made))} may be left entitled: {some(made)}: {error}"
     return f". {count(len(left))} left entitled: {some(left)}" if left else f". {count(len(made))} removed again"
@@ -100,8 +109,8 @@ def _delete(context: Context, connector: Connector, vm_ids: VmIds, expected: flo
     Args:
         expected: until when the list may not show yet what is to be deleted, in epoch seconds.
     """
-    not_before: dict[str, float] = {}
-    unseen = vm_ids
+    not_before = context.carried.deleted_unseen
+    unseen = vm_ids - not_before.keys()
     while True:
         rows = _look(context, connector)
         present = {vm_id for vm_id in vm_ids if vm_id in rows and not rows[vm_id].is_gone}

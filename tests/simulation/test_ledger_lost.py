@@ -1,9 +1,13 @@
 """A ledger that is emptied, restored, deleted, or holds what can't be read."""
 
+from collections.abc import Callable
+
 import pytest
 
 from .scene import Scene, SceneStack, properties
 from .world import HERE
+
+Make = Callable[..., Scene]
 
 
 @pytest.mark.parametrize("then", ["delete", "update", "roll back"])
@@ -109,3 +113,48 @@ def test_the_ledger_is_emptied_between_an_update_and_its_clean_up(world: Scene, 
     stack.ask("Delete", ["vm-1", "vm-3"], update["PhysicalResourceId"])
     assert world.entitled() == {"vm-2"}
     world.evs.remove_by_hand(HERE, "vm-2")
+
+
+@pytest.mark.parametrize("function_timeout", [900.0, 30.0])
+@pytest.mark.parametrize("after", [3.0, 100.0])
+def test_the_table_goes_while_a_create_waits(make_world: Make, function_timeout: float, after: float) -> None:
+    """What this request has made, in whichever invocation, is removed by itself: nobody will ever know again."""
+    world = make_world(function_timeout=function_timeout, creation_takes=200.0, lag_created=60.0)
+    stack = world.new_stack()
+    request = stack.issue("Create", ["vm-1"])
+    request.excuses.add("no table")
+    world.after(after, setattr, stack.model.table, "is_gone", True)
+    answer = stack.answer(request)
+    assert answer["Status"] == "FAILED"
+    assert "1 VM removed again" in answer["Reason"]
+    assert stack.ask("Delete", ["vm-1"], answer["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert world.entitled() == set()
+
+
+@pytest.mark.parametrize("function_timeout", [900.0, 30.0])
+def test_the_table_goes_while_a_create_is_undone(make_world: Make, function_timeout: float) -> None:
+    world = make_world(function_timeout=function_timeout, deletion_takes=1.0, lag_created=60.0)
+    stack = world.new_stack()
+    world.evs.bad["vm-2"] = "refused"
+    request = stack.issue("Create", ["vm-1", "vm-2"])
+    request.excuses.add("no table")
+    world.after(5.0, setattr, stack.model.table, "is_gone", True)
+    answer = stack.answer(request)
+    assert answer["Status"] == "FAILED"
+    assert "1 VM removed again" in answer["Reason"]
+    assert stack.ask("Delete", ["vm-1", "vm-2"], answer["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert world.entitled() == set()
+
+
+@pytest.mark.parametrize("function_timeout", [900.0, 30.0])
+def test_without_its_table_a_delete_deletes_once_what_the_list_shows_late(
+    make_world: Make, function_timeout: float
+) -> None:
+    world = make_world(function_timeout=function_timeout, lag_deleted=60.0)
+    stack = world.new_stack()
+    stack.declare(["vm-1"])
+    world.run_for(200)
+    stack.model.table.is_gone = True
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
+    assert world.calls("DeleteEntitlement") == [["vm-1"]]

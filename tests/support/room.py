@@ -15,7 +15,8 @@ from lambda_handler.ledger.fence import Fence
 from lambda_handler.ledger.records import Call, DeclaredSet, Holding, Operation, RequestRecord
 from lambda_handler.ledger.state import State
 from lambda_handler.pace import Pace
-from lambda_handler.steps.context import Carried, Context
+from lambda_handler.steps.carried import Carried
+from lambda_handler.steps.context import Context
 from lambda_handler.steps.mutation import Mutations
 from lambda_handler.values import NO_VMS, Connector, VmIds
 

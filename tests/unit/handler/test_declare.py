@@ -1,5 +1,6 @@
 """Declaring: what is known of a VM when it is decided whether it is ours, a conflict, or to be taken over."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -7,6 +8,8 @@ import pytest
 
 from lambda_handler.cloudformation.physical_id import set_id
 from lambda_handler.cloudformation.properties import Properties
+from lambda_handler.errors import Failure
+from lambda_handler.evs.rows import Status
 from lambda_handler.ledger.records import DeclaredSet, Holding, RequestRecord
 from lambda_handler.ledger.state import State
 from lambda_handler.steps.converge import Convergence
@@ -65,3 +68,41 @@ def test_an_undo_goes_on_in_a_fresh_invocation_and_creates_nothing() -> None:
     assert "vm-2 was refused" in answer.reason
     assert {operation for _, operation, _ in room.calls} == {"DeleteEntitlement"}
     assert room.table.stored.may_be_ours(HERE) == frozenset()
+
+
+def test_what_was_ours_before_is_not_noted_as_made() -> None:
+    """Where the ledger goes, what is noted is removed; a set that is live declares the other one."""
+    room = Room("Update")
+    pending(room)
+    room.own(ids(1))
+    room.declare(ids(1))
+    room.listed = lambda _: [row(number, started=START + 0.1) for number in (1, 2) if room.calls]
+    Declaring(room.context).entitle(Properties(HERE, ids(1, 2)))
+    assert {vm_id for _, _, vm_ids in room.calls for vm_id in vm_ids} == ids(1, 2)
+    assert room.context.carried.times_taken == {"vm-2": 1}
+
+
+@pytest.mark.parametrize("adopts", [True, False])
+def test_what_a_lost_call_seemed_to_have_made_and_is_somebody_elses_is_not_noted_any_more(adopts: bool) -> None:
+    """The call was lost in an invocation before; now the list shows an entitlement that began earlier."""
+    room = Room("Create")
+    pending(room)
+    room.context.carried.times_taken = {"vm-1": 0}
+    room.listed = lambda _: [row(1), row(2)]
+    with nullcontext() if adopts else pytest.raises(Failure, match="already entitled"):
+        Declaring(room.context).entitle(Properties(HERE, ids(1, 2), adopt_existing=adopts))
+    assert room.context.carried.times_taken == {}
+
+
+@pytest.mark.parametrize("status", [None, Status.CREATE_FAILED])
+def test_what_evs_has_taken_in_two_invocations_is_not_called_for_in_a_third(status: Status | None) -> None:
+    room = Room("Create")
+    pending(room)
+    room.context.carried.times_taken = {"vm-1": 2}
+    room.listed = lambda _: [
+        *([row(1, status, error_code="VM_GONE", error_message="why")] if status else []),
+        *([row(2, started=START + 0.1)] if room.calls else []),
+    ]
+    progress, _ = Declaring(room.context).entitle(Properties(HERE, ids(1, 2)))
+    assert [vm_ids for _, _, vm_ids in room.calls] == [ids(2)]
+    assert progress.failed == {"vm-1": "VM_GONE: why" if status else "EVS does not list it any more"}

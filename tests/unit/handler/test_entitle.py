@@ -6,7 +6,7 @@ import pytest
 
 from lambda_handler.aws.calls import NotFound, Refused, Throttled, Unanswered
 from lambda_handler.cloudformation.properties import Properties
-from lambda_handler.errors import Failure
+from lambda_handler.errors import Failure, HandOver
 from lambda_handler.evs.rows import Row, Rows, Status
 from lambda_handler.ledger import calls
 from lambda_handler.ledger.records import DeclaredSet
@@ -24,8 +24,22 @@ class Creation:
     def __init__(self, *, adopts: bool = False, **deadlines: float) -> None:
         self.room = Room("Create", None, **deadlines)
         self.progress = Progress({}, {}, {})
-        declared = Properties(HERE, ids(1), adopt_existing=adopts)
-        self.entitling = Entitling(self.room.context, declared, self.progress)
+        self.declared = Properties(HERE, ids(1), adopt_existing=adopts)
+        self.entitling = Entitling(self.room.context, self.declared, self.progress)
+
+    def go_on(self) -> None:
+        """Let a fresh invocation go on: it knows what it is told."""
+        self.room.ends = self.room.at + 30.0
+        self.progress = Progress({}, self.progress.failed, {})
+        self.entitling = Entitling(self.room.context, self.declared, self.progress)
+
+    def create(self, *numbers: int) -> None:
+        """Create in as many invocations as it takes."""
+        while True:
+            try:
+                return self.entitling.create(ids(*numbers))
+            except HandOver:
+                self.go_on()
 
     def called_for(self) -> list[VmIds]:
         return [vm_ids for _, _, vm_ids in self.room.calls]
@@ -226,3 +240,81 @@ def test_what_another_resource_has_confirmed_during_our_look_is_ours(is_known: b
     room.listed = listed
     creation.entitling.create(ids(1))
     assert creation.progress.failed == {}
+
+
+# --- several invocations ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_best_effort", [False, True])
+def test_refusals_of_all_invocations_count_together(is_best_effort: bool) -> None:
+    creation = Creation()
+    creation.refuses(*range(1, 101), names=False)
+    creation.entitling.create(ids(*range(1, 101)), is_best_effort=is_best_effort)
+    calls = len(creation.room.calls)
+    creation.go_on()
+    creation.entitling.create(ids(*range(1, 101)), is_best_effort=is_best_effort)
+    assert len(creation.room.calls) == calls
+    assert len(creation.progress.failed) == creation.room.pace.most_singled_out
+    assert len(creation.progress.untried) == 100 - creation.room.pace.most_singled_out
+
+
+def test_refusals_of_what_was_ours_before_keep_nothing_new_from_being_tried() -> None:
+    """The request does not fail for them."""
+    creation = Creation()
+    creation.refuses(*range(1, 101), names=False)
+    creation.entitling.create(ids(*range(1, 101)), is_best_effort=True)
+    creation.go_on()
+    creation.entitling.create(ids(101))
+    assert creation.called_for()[-1] == ids(101)
+    assert creation.progress.untried == frozenset()
+
+
+def test_a_not_found_is_believed_across_invocations() -> None:
+    """EVS asks for long pauses, so that no invocation hears of it three times."""
+    creation = Creation(remaining=30.0)
+    room = creation.room
+
+    def answer(*_: Any) -> Rows:
+        room.pass_time(6.0)
+        error = NotFound(ACTION, "ResourceNotFoundException", "not found")
+        error.resource_id = HERE.connector_id
+        raise error
+
+    room.answers = answer
+    with pytest.raises(Failure, match=rf"connector {HERE.connector_id} of environment .* was not found"):
+        creation.create(1)
+    assert len(room.calls) == room.pace.not_found_answers
+
+
+@pytest.mark.parametrize("remaining", [30.0, 900.0])
+@pytest.mark.parametrize(
+    ("message", "lasts"),
+    [
+        ("already has an entitlement", 65.0),
+        ("exists", 65.0),
+        ("has an existing entitlement", 65.0),
+        ("does not exist", 0.0),
+        ("doesn't exist", 0.0),
+        ("no longer exists", 0.0),
+        ("is nonexistent", 0.0),
+    ],
+)
+def test_a_refusal_that_the_list_never_explains_is_believed_after_it_can_lag_no_more(
+    message: str, lasts: float, remaining: float
+) -> None:
+    """It is somebody's whom the list does not show yet, or nobody's. That a VM is not there needs no explanation."""
+    creation = Creation(adopts=True, remaining=remaining)
+    creation.refuses(1, message=message)
+    creation.create(1)
+    assert message in creation.progress.failed["vm-1"]
+    assert lasts <= creation.room.at - START <= lasts + 15.0
+
+
+def test_what_evs_takes_in_the_end_is_doubted_no_more() -> None:
+    creation = Creation(adopts=True)
+    creation.refuses(1, message="already has an entitlement")
+    refuse = creation.room.answers
+    creation.room.answers = lambda operation, vm_ids: {} if len(creation.room.calls) > 3 else refuse(operation, vm_ids)
+    creation.create(1)
+    assert creation.progress.made == ids(1)
+    assert creation.room.context.carried.doubted_since == {}

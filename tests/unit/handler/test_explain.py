@@ -7,7 +7,7 @@ import pytest
 
 from lambda_handler.clock import Clock
 from lambda_handler.pace import Pace
-from lambda_handler.steps.context import Carried
+from lambda_handler.steps.carried import Carried
 from lambda_handler.steps.explain import SPARE, explain
 from lambda_handler.values import Connector
 from tests.unit.handler.test_clock import Invocation

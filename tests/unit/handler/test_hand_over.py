@@ -100,7 +100,9 @@ def test_what_evs_has_refused_is_told_to_the_next_invocation(monkeypatch: pytest
         world.invocation.serve()
     world.invocation.hand_over(handed_over.value)
     [payload] = world.payloads
-    assert Continuation.of(payload, START, START).failed == {"vm-1": "ValidationException: vm-1 runs no Windows Server"}
+    assert Continuation.of(payload, START, START).carried.failed == {
+        "vm-1": "ValidationException: vm-1 runs no Windows Server"
+    }
 
 
 def test_nor_does_it_to_the_newer_request_that_has_overtaken_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,33 @@ def test_tokens_that_age_each_time_are_given_up() -> None:
         listing.look(HERE, START + 100)
 
 
+@pytest.mark.parametrize("remaining", [30.0, 900.0])
+def test_tokens_that_age_each_time_are_given_up_across_invocations(remaining: float) -> None:
+    """EVS asks for a pause after each first page, and the token ages meanwhile."""
+    room = Room(remaining=remaining)
+    first: list[float] = []
+
+    def page(_: Any, token: str | None = None) -> Any:
+        room.pass_time(8.0)
+        if token is not None:
+            raise Refused(ACTION, "ValidationException", "nextToken is invalid")
+        first.append(room.at)
+        return [row(1)], "1"
+
+    partial: PartialLook | None = None
+    for _ in range(50):
+        room.ends = room.at + remaining
+        evs: Any = SimpleNamespace(page=page)
+        listing = Listing(evs, room.retries, room.clock, room.pace, partial)
+        try:
+            with pytest.raises(Refused):
+                listing.look(HERE, START + 3000)
+            break
+        except HandOver:
+            partial = listing.partial
+    assert len(first) == room.pace.looks_anew + 1
+
+
 @pytest.mark.parametrize("tokens", [["1", "2", "1", "2"], None])
 def test_a_list_without_an_end_is_given_up(tokens: list[str] | None) -> None:
     room = Room()
@@ -148,8 +175,8 @@ def test_two_not_founds_far_apart_prove_no_more_than_one() -> None:
     assert asked[4] - asked[0] > room.pace.not_found_for
 
 
-@pytest.mark.parametrize(("since", "answers"), [(20.0, 2), (1.0, 4)])
-def test_what_the_invocation_before_was_told_counts_as_one_answer(since: float, answers: int) -> None:
+@pytest.mark.parametrize(("since", "told", "answers"), [(20.0, 1, 2), (20.0, 2, 1), (1.0, 1, 4), (1.0, 5, 4)])
+def test_what_the_invocations_before_were_told_counts(since: float, told: int, answers: int) -> None:
     room = Room()
     asked: list[float] = []
 
@@ -157,7 +184,7 @@ def test_what_the_invocation_before_was_told_counts_as_one_answer(since: float, 
         asked.append(room.at)
         raise NotFound(ACTION, "ResourceNotFoundException", "not found")
 
-    before = NotFoundSince(HERE, START - since)
+    before = NotFoundSince(HERE, START - since, told)
     listing = Listing(cast(Any, SimpleNamespace(page=page)), room.retries, room.clock, room.pace, not_found=before)
     with pytest.raises(NotFound):
         listing.look(HERE, START + 100)

@@ -98,3 +98,15 @@ def test_what_evs_answered_is_to_be_seen_on_the_list_too() -> None:
     assert given.unlisted(ONE) == ONE
     given.saw({"vm-1": row(Status.CREATED)}, 101.0)
     assert given.unlisted(ONE) == frozenset()
+
+
+def test_what_evs_has_taken_twice_is_not_called_for_a_third_time() -> None:
+    taken: dict[str, int] = {}
+    progress(times_taken=taken).took(ONE, {}, 100.0, LAG)
+    # In the next invocation.
+    given = progress(times_taken=taken)
+    assert (given.made, given.taken_twice(ONE)) == (ONE, frozenset())
+    given.may_have_made(ONE)
+    assert given.taken_twice(ONE) == frozenset()
+    given.took(ONE, {}, 200.0, LAG)
+    assert given.taken_twice(ONE | {"vm-2"}) == ONE

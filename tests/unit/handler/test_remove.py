@@ -10,7 +10,7 @@ from lambda_handler.evs.rows import Row, Rows, Status
 from lambda_handler.ledger.records import Adoption, Call, DeclaredSet, Holding
 from lambda_handler.steps.remove import Left, remove_all
 from lambda_handler.values import VmIds
-from tests.support.room import HERE, START, Room, ids, row
+from tests.support.room import HERE, START, THERE, Room, ids, row
 
 
 def remove(room: Room, seconds: float = 600.0) -> list[Left]:
@@ -404,3 +404,54 @@ def test_what_another_invocation_deletes_while_this_one_is_held_up_is_not_delete
     room.table.before_write = lambda: another_deletes(room, evs)
     assert remove(room) == []
     assert room.deleted() == []
+
+
+def test_a_list_that_evs_refuses_for_five_minutes_is_refused_for_good() -> None:
+    """Whoever comes to that connector again in this request, in whichever invocation, asks once."""
+    room = Room()
+    room.own(ids(1))
+
+    def refused(_: float) -> Any:
+        raise Refused("evs:ListVmEntitlements", "ValidationException", "being deleted")
+
+    room.listed = refused
+    (left,) = remove(room)
+    assert 290 < room.at - START < 330
+    assert "being deleted" in left.vm_ids["vm-1"]
+    before = room.at
+    (left,) = remove(room)
+    assert room.at == before
+    assert "being deleted" in left.vm_ids["vm-1"]
+
+
+def test_a_list_that_evs_refuses_in_between_is_refused_since_then() -> None:
+    room = Room()
+    room.own(ids(1))
+    room.context.carried.list_refused_since = {HERE: START - 200.0}
+    evs = Evs(room, row(1), lag=20.0)
+
+    def refused_later(now: float) -> Any:
+        if START + 5.0 < now < START + 130.0:
+            raise Refused("evs:ListVmEntitlements", "ValidationException", "being deleted")
+        return evs.listed(now)
+
+    room.listed = refused_later
+    assert remove(room) == []
+
+
+def test_a_removal_elsewhere_and_one_with_another_end_have_their_own_time() -> None:
+    carried = Room().context.carried
+    assert carried.removing_since(HERE, 900.0, 100.0) == 100.0
+    assert carried.removing_since(THERE, 900.0, 150.0) == 150.0
+    assert carried.removing_since(HERE, 900.0, 200.0) == 100.0
+    # The undo of a request has another end than what it did before.
+    assert carried.removing_since(HERE, 1200.0, 300.0) == 300.0
+    assert carried.removing_since(HERE, 1200.0, 400.0) == 300.0
+
+
+def test_what_else_comes_to_be_removed_has_its_own_time() -> None:
+    room = Room()
+    room.own(ids(1))
+    Evs(room, row(1))
+    assert remove(room) == []
+    assert room.context.carried.removing == {}

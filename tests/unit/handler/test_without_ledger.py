@@ -9,7 +9,7 @@ from lambda_handler.aws.calls import Refused
 from lambda_handler.cloudformation.answer import Answer
 from lambda_handler.cloudformation.physical_id import failed_id, set_id
 from lambda_handler.cloudformation.properties import Properties
-from lambda_handler.errors import Failure, LedgerGone
+from lambda_handler.errors import Failure, HandOver, LedgerGone
 from lambda_handler.evs.rows import Row, Rows, Status
 from lambda_handler.steps.without_ledger import delete_declared, undo_without_ledger
 from lambda_handler.values import VmIds
@@ -113,14 +113,15 @@ def test_one_that_evs_refuses_to_delete_is_named_and_the_others_go() -> None:
     assert set(gone.held) == {"vm-2"}
 
 
-def test_what_this_invocation_made_is_undone_though_the_list_shows_it_late() -> None:
+def test_what_this_request_made_is_undone_though_the_list_shows_it_late() -> None:
     gone = Gone()
+    gone.room.context.carried.times_taken = {"vm-1": 1}
     made = gone.held.pop("vm-1")
     gone.room.listed = lambda now: [
         *gone.held.values(),
         *([made] if now > START + 40.0 and not gone.room.calls else []),
     ]
-    assert undo_without_ledger(gone.room.context, HERE, ids(1)) == ". 1 VM removed again"
+    assert undo_without_ledger(gone.room.context, HERE) == ". 1 VM removed again"
     assert gone.room.deleted() == [ids(1)]
 
 
@@ -132,3 +133,56 @@ def test_what_is_still_creating_is_deleted_once_it_can_be() -> None:
     assert gone.answer().status == "SUCCESS"
     ((at, _, _),) = gone.room.calls
     assert at >= START + 20.0
+
+
+def in_invocations(room: Room) -> tuple[str, int]:
+    """Undo in invocations of 30 s, each of which knows what it is told; return what is said, and how many they were."""
+    for number in range(1, 200):
+        room.ends = room.at + 30.0
+        try:
+            return undo_without_ledger(room.context, HERE), number
+        except HandOver:
+            # The function begins again, within a second or so.
+            room.pass_time(1.0)
+    raise AssertionError
+
+
+@pytest.mark.parametrize(("taken", "shows_after"), [(1, 50.0), (0, 100.0)], ids=["taken", "without an answer"])
+def test_an_undo_goes_on_in_fresh_invocations_and_ends(taken: int, shows_after: float) -> None:
+    """A call without an answer may take effect after 52 s, and show 65 s after that."""
+    gone = Gone()
+    room = gone.room
+    room.context.carried.times_taken = {"vm-1": taken}
+    made = gone.held.pop("vm-1")
+    room.listed = lambda now: [made] if now > START + shows_after and not room.calls else []
+    said, number = in_invocations(room)
+    assert (said, room.deleted()) == (". 1 VM removed again", [ids(1)])
+    assert number > 2
+    assert room.at - START < 140
+
+
+def test_an_undo_of_what_never_shows_ends_when_it_can_show_no_more() -> None:
+    gone = Gone()
+    gone.held.clear()
+    gone.room.context.carried.times_taken = {"vm-1": 1}
+    in_invocations(gone.room)
+    assert 60 < gone.room.at - START < 80
+
+
+def test_what_the_list_shows_for_a_while_after_its_deletion_is_not_deleted_again() -> None:
+    """The second call could hit whoever entitles the VM next."""
+    gone = Gone()
+    room = gone.room
+    room.context.carried.times_taken = {"vm-1": 1}
+    room.listed = lambda now: [row(1)] if not room.calls or now < room.calls[0][0] + 50.0 else []
+    said, number = in_invocations(room)
+    assert (said, room.deleted()) == (". 1 VM removed again", [ids(1)])
+    assert number > 2
+
+
+def test_once_the_stack_has_gone_nothing_is_undone() -> None:
+    """A Delete has removed it. The VMs may be somebody else's by now."""
+    gone = Gone(is_gone=True)
+    gone.room.context.carried.times_taken = {"vm-1": 1}
+    assert undo_without_ledger(gone.room.context, HERE) == ""
+    assert gone.room.calls == []
