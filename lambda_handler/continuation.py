@@ -28,7 +28,7 @@ class Continuation:
         number: of the invocation, the first one is 1.
         began: when the request first arrived, in epoch seconds.
         answer_by: when its answer has to be under way, in epoch seconds.
-        resume_at: epoch seconds before which this invocation does nothing, or None.
+        resume_at: epoch seconds before which this invocation asks EVS nothing, or None.
         trouble_since: kind of call -> since when it fails, in epoch seconds.
         failed: VM id -> cause, of those that could not be entitled.
         called_for_all: every VM was called for, so long ago that the list shows what became of the calls.
@@ -40,6 +40,7 @@ class Continuation:
         missed: connector -> VMs to be removed that the last looks did not show: since when, in epoch seconds, and how
             many looks.
         missed_claims: how many creations the ledger had counted at these looks; a later one makes them void.
+        sent: when Lambda was first given this event, in epoch seconds, or None where that is not known.
     """
 
     number: int
@@ -57,14 +58,18 @@ class Continuation:
     connector_wrong: str = ""
     missed: Mapping[Connector, Mapping[str, tuple[float, int]]] = field(default_factory=dict)
     missed_claims: int = 0
+    sent: float | None = None
 
     @classmethod
-    def of(cls, event: Mapping[str, Any], arrived: float, answer_by: float) -> "Continuation":
+    def of(
+        cls, event: Mapping[str, Any], arrived: float, answer_by: float, issued: float | None = None
+    ) -> "Continuation":
         """Read an event. An event of CloudFormation's own holds no continuation: it begins the request.
 
         Args:
             arrived: the present, in epoch seconds.
             answer_by: when the answer has to be under way, in epoch seconds.
+            issued: when CloudFormation issued the request, in epoch seconds, where it says so.
         """
         given = event.get(KEY) or {}
         return cls(
@@ -72,6 +77,7 @@ class Continuation:
             began=given.get("Began", arrived),
             answer_by=given.get("AnswerBy", answer_by),
             resume_at=given.get("ResumeAt"),
+            sent=given.get("Sent") if given else issued,
             trouble_since=given.get("TroubleSince") or {},
             failed=_unpacked_causes(given.get("Failed") or {}),
             called_for_all=given.get("CalledForAll", False),
@@ -98,6 +104,7 @@ class Continuation:
             "Began": self.began,
             "AnswerBy": self.answer_by,
             "ResumeAt": self.resume_at,
+            "Sent": self.sent,
             "TroubleSince": dict(self.trouble_since),
             "Failed": _packed_causes(self.failed),
             "CalledForAll": self.called_for_all,

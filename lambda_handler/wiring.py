@@ -70,5 +70,7 @@ def wired(
             before.missed_claims,
         ),
         is_shared=SHARED in os.environ,
+        resume_at=before.resume_at,
+        tries_before=None if before.sent is None else pace.tries_before(clock.now() - before.sent),
     )
     return context, retries

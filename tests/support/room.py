@@ -47,6 +47,9 @@ class Table:
         self.state = self.stored
         return self.state
 
+    def reconnect(self) -> None:
+        """There is no connection."""
+
     def change(self, change: Callable[[State], State], until: float) -> None:
         self.before_write()
         # A write that meets a newer state is repeated on it.

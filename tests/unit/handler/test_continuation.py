@@ -22,6 +22,7 @@ def test_it_is_read_as_it_was_written(failed: dict[str, str], refused: dict[str,
     before = Continuation(
         2, 1.0, 9.0, 7.0, {"list": 3.0}, failed, True, refused, 6.0, NotFoundSince(HERE, 5.0), look, True, "ill",
         {HERE: dict.fromkeys(refused, (4.0, 2)) | {"vm-7": (3.5, 1)}, THERE: {"vm-7": (3.5, 1)}},
+        5, 8.0,
     )  # fmt: skip
     event = json.loads(before.payload(EVENT))
     assert Continuation.of(event, 100.0, 200.0) == before
@@ -31,6 +32,13 @@ def test_it_is_read_as_it_was_written(failed: dict[str, str], refused: dict[str,
 
 def test_an_event_of_cloudformations_has_none() -> None:
     assert Continuation.of(EVENT, 100.0, 200.0) == Continuation(1, 100.0, 200.0)
+    assert Continuation.of(EVENT, 100.0, 200.0, 90.0).sent == 90.0
+
+
+def test_of_an_event_by_a_version_that_did_not_write_it_is_not_known_when_it_was_sent() -> None:
+    event = json.loads(Continuation(2, 1.0, 9.0, sent=80.0).payload(EVENT))
+    del event[KEY]["Sent"]
+    assert Continuation.of(event, 100.0, 200.0, 90.0).sent is None
 
 
 def test_a_look_of_ten_thousand_rows_fits() -> None:
