@@ -74,13 +74,39 @@ class Clock:
         return self.remaining() >= self._needed + besides
 
     def close(self) -> None:
-        """Note that the work is over. The time that was kept for one more call now serves for a last write."""
-        self._is_closing = True
+        """Note that the work is over. Calls of clients that are made from now on take less, even where they hang.
+
+        The time that was kept for one more call now serves for the hand-over, and for an answer where that fails.
+        """
+        if not self._is_closing:
+            self.connect_timeout, self.read_timeout = self._pace.last_connect, self._last_read
+            self._is_closing = True
+
+    def has_room_for_last_calls(self, number: int) -> bool:
+        """Tell whether so many calls may hang, the work being over, and an answer be sent after them."""
+        return self.remaining() >= number * self._last_call + self._pace.last_answer
+
+    def spare(self) -> float:
+        """Return for how many seconds the last calls may be tried again, so that the hand-over keeps its time."""
+        spare = self.remaining() - 2 * self._last_call - self._pace.last_answer
+        return bounded(spare, self._pace.ledger_for, self._pace.ledger_for_last)
+
+    @property
+    def _last_read(self) -> float:
+        if self._is_closing:
+            return self.read_timeout
+        return min(self.read_timeout * self._pace.last_read, self._pace.last_read_most)
+
+    @property
+    def _last_call(self) -> float:
+        return self._pace.last_connect + self._last_read
 
     @property
     def _needed(self) -> float:
-        kept = self._pace.hand_over
-        return kept if self._is_closing else self.connect_timeout + self.read_timeout + kept
+        if self._is_closing:
+            return self._last_call + self._pace.last_answer
+        kept = 2 * self._last_call + self._pace.last_answer + self._pace.hand_over
+        return self.connect_timeout + self.read_timeout + kept
 
     def pause(self, seconds: float) -> None:
         """Sleep. Where the invocation ends before that, sleep until then, and raise HandOver for the rest."""

@@ -29,11 +29,12 @@ class Continuation:
         number: of the invocation, the first one is 1.
         began: when the request first arrived, in epoch seconds.
         answer_by: when its answer has to be under way, in epoch seconds.
-        resume_at: epoch seconds before which this invocation does nothing, or None.
+        resume_at: epoch seconds before which this invocation asks EVS nothing, or None.
         trouble_since: kind of call -> since when it fails, in epoch seconds.
         not_found: at which connector EVS says that it or its environment does not exist, and since when.
         look: a look that could not be finished.
         carried: what the steps have learnt so far.
+        sent: when Lambda was first given this event, in epoch seconds, or None where that is not known.
     """
 
     number: int
@@ -44,14 +45,18 @@ class Continuation:
     not_found: NotFoundSince | None = None
     look: PartialLook | None = None
     carried: Carried = field(default_factory=Carried)
+    sent: float | None = None
 
     @classmethod
-    def of(cls, event: Mapping[str, Any], arrived: float, answer_by: float) -> "Continuation":
+    def of(
+        cls, event: Mapping[str, Any], arrived: float, answer_by: float, issued: float | None = None
+    ) -> "Continuation":
         """Read an event. An event of CloudFormation's own holds no continuation: it begins the request.
 
         Args:
             arrived: the present, in epoch seconds.
             answer_by: when the answer has to be under way, in epoch seconds.
+            issued: when CloudFormation issued the request, in epoch seconds, where it says so.
         """
         given = event.get(KEY) or {}
         return cls(
@@ -59,6 +64,7 @@ class Continuation:
             began=given.get("Began", arrived),
             answer_by=given.get("AnswerBy", answer_by),
             resume_at=given.get("ResumeAt"),
+            sent=given.get("Sent") if given else issued,
             trouble_since=given.get("TroubleSince") or {},
             not_found=NotFoundSince.unpacked(given.get("NotFound")),
             look=_unpacked_look(given.get("Look")),
@@ -77,6 +83,7 @@ class Continuation:
             "Began": self.began,
             "AnswerBy": self.answer_by,
             "ResumeAt": self.resume_at,
+            "Sent": self.sent,
             "TroubleSince": dict(self.trouble_since),
             "NotFound": self.not_found.packed() if self.not_found else None,
             "Look": _packed_look(self.look),

@@ -1,12 +1,11 @@
 """One invocation of the function: what the one before left, in; an answer or a hand-over, out. No globals.
 
-Owns when a request is served, answered and handed over, and every call to Lambda. `wiring` makes what serves it.
+Owns when a request is served, answered and handed over. `wiring` makes what serves it, `hand_over` calls Lambda.
 """
 
 from dataclasses import replace
 from typing import Any
 
-from .aws.calls import AwsError, Denied, Refused, call
 from .aws.retries import Retries
 from .clock import Clock, LambdaContext
 from .cloudformation import answer as answers
@@ -18,7 +17,7 @@ from .cloudformation.properties import Properties, service_timeout
 from .cloudformation.request import Request
 from .continuation import Continuation
 from .errors import Failure, HandOver, LedgerGone, Overtaken
-from .ledger.state import State
+from .hand_over import HandingOver
 from .log import logger
 from .pace import Pace
 from .platform import InvocationClients, Platform
@@ -56,6 +55,7 @@ class Invocation:
         self._steps: Context | None = None
         self._convergence: Convergence | None = None
         self._retries: dict[str, Retries] = {}
+        self._is_answering = False
 
     # --- serving ---------------------------------------------------------------------------------------------------
 
@@ -70,12 +70,11 @@ class Invocation:
         self._clock.suit(timeout)
         arrived = self._clock.now()
         answer_by = self._pace.answer_by(request.issued_at(arrived), timeout)
-        self._continuation = Continuation.of(self._event, arrived, answer_by)
+        self._continuation = Continuation.of(
+            self._event, arrived, answer_by, request.issued_at(arrived) if request.issued else None
+        )
         if self._clock.remaining() < self._pace.least_invocation:
             return self._too_short(request)
-        if self._continuation.resume_at is not None:
-            # EVS, or whoever else, asked for a pause that the invocation before could not last out.
-            self._clock.pause(self._continuation.resume_at - arrived)
         steps, self._retries = wired(request, timeout, self._continuation, self._clients, self._clock, self._pace)
         self._steps = steps
         given = _properties(request)
@@ -113,6 +112,7 @@ class Invocation:
 
     def send(self, url: str, body: bytes) -> None:
         """Send the answer, unless a newer request has come since."""
+        self._is_answering = True
         began = self._continuation.began if self._continuation else self._clock.now()
         answers.send(self._platform.put, url, body, self._clock, began + self._pace.url_lasts, self._is_overtaken)
 
@@ -122,90 +122,42 @@ class Invocation:
     # --- handing over ----------------------------------------------------------------------------------------------
 
     def hand_over(self, more: HandOver) -> Answer | None:
-        """Invoke this function again, asynchronously, to go on with the request, not before `more.resume_at`.
+        """Leave the request to a fresh invocation, which goes on not before `more.resume_at`.
 
-        Returns the answer where no fresh invocation can go on. Raises where Lambda's asynchronous retry may help:
-        Lambda then begins the request again in a minute or two, and the ledger knows how far the request has come.
+        Returns the answer where nobody can go on. Raises where Lambda's asynchronous retry may help: Lambda then begins
+        the request again in a minute or two, and the ledger knows how far the request has come.
         """
-        before = self._continuation
-        if before is None:
+        before, steps = self._continuation, self._steps
+        if before is None or steps is None:
             raise more
-        following = self._following(before, more)
-        if self._steps is not None:
-            self._steps.fence.withdraw()
+        fence = steps.fence
+        payload = self._following(before, steps, more).payload(self._event)
+        fence.close()
+        is_left = fence.is_left_to_another(is_answering=self._is_answering)
+        fence.withdraw()
+        if is_left:
+            logger.warning("not handed over: another invocation or a newer request goes on")
+            return None
         if before.number >= self._pace.most_invocations:
             return self._given_up(f"{self._pace.most_invocations} invocations of the function have not been enough")
-        payload = following.payload(self._event)
-        issued_at = Request.of(self._event).issued_at(before.began)
-        client = self._clients.make("lambda")
-        while True:
-            try:
-                self._invoke(client, payload)
-            except AwsError as error:
-                is_denied = isinstance(error, Denied) and self._clock.now() - issued_at > self._pace.denied_for
-                if isinstance(error, Refused) or (is_denied and self._is_last_chance):
-                    return self._given_up(_cannot_go_on(error))
-                if self._is_last_chance and self._may_not_retry(before):
-                    return self._given_up(_cannot_go_on(error))
-                if self._clock.remaining() < 2:
-                    raise
-                logger.warning("%s; trying again", error)
-                self._clock.sleep(0.5)
-            else:
-                return None
+        request = steps.request
+        handing_over = HandingOver(
+            fence, self._clients, self._clock, self._pace, self._context.invoked_function_arn, request.request_id,
+            request.issued_at(before.began), before.answer_by, steps.tries_before, is_answering=self._is_answering,
+        )  # fmt: skip
+        why_not = handing_over.go_on(payload)
+        return self._given_up(why_not) if why_not else None
 
-    def _invoke(self, client: Any, payload: bytes) -> None:
-        call(
-            client.invoke,
-            "lambda:InvokeFunction",
-            FunctionName=self._context.invoked_function_arn,
-            InvocationType="Event",
-            Payload=payload,
-        )
-
-    @property
-    def _is_last_chance(self) -> bool:
-        return self._clock.remaining() < self._pace.last_answer
-
-    def _may_not_retry(self, before: Continuation) -> bool:
-        """Tell whether Lambda's next retry would come too late, or not at all; else raise, and count it in the ledger.
-
-        A retry comes too late where less than `least_invocation` is left before the answer is due.
-        """
-        pace = self._pace
-        in_time = before.answer_by - self._clock.now() - pace.least_invocation
-        if self._steps is None or not self._steps.fence.is_admitted:
-            # Which retry comes next is not known.
-            return in_time < max(pace.retried_after)
-        fence = self._steps.fence
-        failed = fence.record.hand_overs_failed
-        if failed >= len(pace.retried_after) or in_time < pace.retried_after[failed]:
-            return True
-        request = self._steps.request
-
-        def counted(state: State) -> State:
-            record = state.requests.get(fence.key)
-            if record is None or record.request_id != request.request_id:
-                return state
-            return state.record(fence.key, hand_overs_failed=record.hand_overs_failed + 1)
-
-        fence.withdraw(counted)
-        raise RuntimeError("no fresh invocation could be started; Lambda tries this one again")
-
-    def _following(self, before: Continuation, more: HandOver) -> Continuation:
-        steps = self._steps
-        if steps is None:
-            # It has only slept so far.
-            return Continuation(
-                **{**vars(before), "number": before.number + 1, "resume_at": more.resume_at or before.resume_at}
-            )
+    def _following(self, before: Continuation, steps: Context, more: HandOver) -> Continuation:
         troubles = {kind: retries.trouble_since for kind, retries in self._retries.items()}
         convergence = self._convergence
         return Continuation(
             number=before.number + 1,
             began=before.began,
             answer_by=steps.answer_by,
-            resume_at=more.resume_at,
+            # One that has not come to its ledger has not waited either.
+            resume_at=max(more.resume_at or 0.0, steps.resume_at or 0.0) or None,
+            sent=self._clock.now(),
             trouble_since={kind: since for kind, since in troubles.items() if since is not None},
             not_found=steps.listing.not_found,
             look=steps.listing.partial,
@@ -213,15 +165,8 @@ class Invocation:
         )
 
     def _given_up(self, reason: str) -> Answer | None:
-        if self._convergence is None:
-            # It has only slept.
-            return self._unserved(Request.of(self._event), f"{reason}. Not undone, left to the next request")
+        assert self._convergence is not None  # noqa: S101 - made with the steps that come to here
         return self._convergence.give_up(reason)
-
-
-def _cannot_go_on(error: AwsError) -> str:
-    denied = "access denied: " if isinstance(error, Denied) else ""
-    return f"it takes longer than the function may run, and can't go on in a fresh invocation: {denied}{error}"
 
 
 def _properties(request: Request) -> Properties | Failure:

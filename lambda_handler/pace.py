@@ -4,6 +4,7 @@ One frozen value, handed to whoever needs it. Tests hand in another one.
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True)
@@ -13,12 +14,23 @@ class Pace:
     # --- the function's time -------------------------------------------------------------------------------------
     #: An invocation that is given less than this can't do anything and say so in time: it answers FAILED at once.
     least_invocation: float = 20.0
-    #: Kept for handing over to a fresh invocation: one Invoke call, a retry of it, and the log.
-    hand_over: float = 5.0
-    #: Kept for an answer where no fresh invocation can go on.
-    last_answer: float = 7.0
+    #: Kept for handing over to a fresh invocation, besides one Invoke and one call to the ledger that hang.
+    hand_over: float = 0.7
+    #: Kept for the PUT of an answer where no fresh invocation can go on.
+    last_answer: float = 1.5
+    #: A call of an invocation whose work is over: connecting, and this share of what an answer was awaited for before,
+    #: at most so long. One that hangs must leave time for the answer to CloudFormation.
+    last_connect: float = 1.0
+    last_read: float = 0.4
+    last_read_most: float = 4.0
+    #: After an Invoke that failed the next one is made so much later ...
+    invoke_retry: float = 0.5
+    #: ... and after one without an answer the ledger is asked so much later whether it has started anything.
+    invoke_doubt: float = 1.5
     #: Lambda tries an asynchronous invocation that failed again after so many seconds: the first time, the second time.
     retried_after: tuple[float, float] = (60.0, 120.0)
+    #: ... or after this share of it already.
+    retried_early: float = 0.8
     #: A chain of invocations ends here at the latest (a count). The deadline ends it long before.
     most_invocations: int = 600
 
@@ -47,6 +59,8 @@ class Pace:
     trouble_for: float = 300.0
     #: ... and the ledger, however late it is: without it an answer contradicts what was answered before.
     ledger_for: float = 2.0
+    #: ... and at the end of an invocation that has time left: what its calls have come to should not be lost.
+    ledger_for_last: float = 5.0
     slowest_retry: float = 15.0
     #: A question to CloudFormation is tried again for so long.
     stack_for: float = 90.0
@@ -114,6 +128,10 @@ class Pace:
     def answer_by(self, issued_at: float, service_timeout: float) -> float:
         """Return when the answer has to be under way, in epoch seconds."""
         return issued_at + service_timeout - bounded(service_timeout * self.margin, self.margin_least, self.margin_most)
+
+    def tries_before(self, late: float) -> int:
+        """Return how often Lambda may have tried an event before that arrives so many seconds after it was sent."""
+        return sum(late >= self.retried_early * due for due in accumulate(self.retried_after))
 
     def undo_time(self, service_timeout: float) -> float:
         """Return the seconds that are kept for undoing a Create or Update."""

@@ -61,5 +61,7 @@ def wired(
         undo_time=pace.undo_time(timeout),
         carried=before.carried,
         is_shared=SHARED in os.environ,
+        resume_at=before.resume_at,
+        tries_before=None if before.sent is None else pace.tries_before(clock.now() - before.sent),
     )
     return context, retries

@@ -10,18 +10,17 @@ from collections.abc import Callable, Iterable
 from uuid import uuid4
 
 from ..clock import Clock
-from ..errors import HandOver, LedgerFailure, Overtaken, Restart
-from ..log import logger
+from ..errors import Overtaken, Restart
 from ..pace import Pace
 from ..values import NO_VMS, Connector, VmIds
 from . import calls
-from .learnt import Learning
+from .leaving import Leaving
 from .records import Call, Operation, RequestRecord
 from .state import State
 from .table import Change, LedgerTable
 
 
-class Fence(Learning):
+class Fence(Leaving):
     """One invocation's way to the ledger.
 
     Args:
@@ -29,28 +28,17 @@ class Fence(Learning):
         answer_by: until when the ledger is worth asking, in epoch seconds.
 
     Attributes:
-        key: of the request's record.
-        invocation: names this invocation in the ledger.
         is_failing: the request is being undone.
-        is_admitted: the ledger has had this request as the newest of its logical id.
         send_within: a changing call leaves so many seconds after the ledger was told, or the ledger is told again.
     """
 
     def __init__(
         self, table: LedgerTable, clock: Clock, pace: Pace, key: str, request_id: str, answer_by: float
     ) -> None:
-        super().__init__()
-        self._table = table
-        self._clock = clock
-        self._pace = pace
-        self.key = key
-        self._request_id = request_id
+        super().__init__(table, clock, pace, key, request_id, uuid4().hex[:12])
         self._answer_by = answer_by
         self._numbers = itertools.count(1)
-        self._admitted: RequestRecord | None = None
-        self.invocation = uuid4().hex[:12]
         self.is_failing = False
-        self.is_admitted = False
         self.send_within = pace.send_within
 
     @property
@@ -76,10 +64,22 @@ class Fence(Learning):
         self._view = None
         return self._table.load(self._until(until))
 
-    def admit(self, change: Change, until: float) -> None:
-        """Write the first change of the request, which takes the fence."""
+    def admit(self, change: Change, until: float, *, is_first_try: bool = False) -> None:
+        """Write the first change of the request, which takes the fence.
+
+        Args:
+            is_first_try: Lambda has not tried this event before. The chain of invocations has gone on since a hand-over
+                failed, so that Lambda tries this event as often as any.
+        """
+
+        def admitted(state: State) -> State:
+            state = change(state)
+            record = state.requests.get(self.key)
+            is_ours = record is not None and record.invocation == self.invocation
+            return state.record(self.key, hand_overs_failed=0) if is_first_try and is_ours else state
+
         self._view = None
-        self._table.change(change, self._until(until))
+        self._table.change(admitted, self._until(until))
         self.is_admitted = True
         self._admitted = self.record
 
@@ -133,51 +133,6 @@ class Fence(Learning):
             raise Overtaken("another invocation carries this request out")
         if record.answer is not None or (record.failing is not None) != self.is_failing:
             raise Restart
-
-    def is_overtaken(self) -> bool:
-        """Ask the ledger whether a newer request has come since this one was admitted.
-
-        An invocation may have been held up between its last write and its answer. Where the ledger can't be asked the
-        answer goes out: CloudFormation does not listen to a request that it has given up.
-        """
-        if not self.is_admitted:
-            return False
-        try:
-            state = self._table.load(self._clock.now() + 5)
-        except (Exception, HandOver) as error:  # noqa: BLE001 - whatever it is, the answer goes out
-            logger.warning("whether a newer request has come is not known: %s", error)
-            return False
-        try:
-            self._require_newest(state)
-        except Overtaken:
-            return True
-        return False
-
-    def _require_newest(self, state: State) -> None:
-        """Raise Overtaken where the ledger knows a newer request.
-
-        That it has forgotten this one is no sign of that: it may have been lost, or restored.
-        """
-        if self._admitted is not None:
-            state.admit(self._admitted)
-
-    def withdraw(self, change: Change | None = None) -> None:
-        """At the end of an invocation without an answer: tell who comes next what its calls have come to.
-
-        This write is not fenced: whoever is newer has to know it too.
-        """
-        self._clock.close()
-
-        def withdrawn(state: State) -> State:
-            state = self._learnt.on(state)
-            return change(state) if change else state
-
-        try:
-            self._table.change(withdrawn, self._clock.now() + 5)
-        except (LedgerFailure, HandOver) as error:
-            logger.warning("the ledger was not told what the calls of this invocation have come to: %s", error)
-        else:
-            self._learnt.clear()
 
     # --- calls -----------------------------------------------------------------------------------------------------
 

@@ -134,7 +134,7 @@ class RequestRecord:
         answer: what CloudFormation is to be told. A redelivered request says the same again.
         found: the sequence that the set of its PhysicalResourceId had when it came. None where no set had that id.
         found_at: when that set was declared, in epoch seconds; 0 where that is not known.
-        hand_overs_failed: how often a fresh invocation could not be started.
+        hand_overs_failed: how often a fresh invocation could not be started since the chain last went on.
         is_back: an Update with which CloudFormation goes back to the set that the resource still has.
         is_tied: only the order of arrival says that it is newer than another Update, of the same second.
     """

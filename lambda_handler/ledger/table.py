@@ -41,6 +41,10 @@ class LedgerTable:
         self._unknown: dict[str, Any] = {}
         self.state = State()
 
+    def reconnect(self) -> None:
+        """Make a new client before the next call, since the time that a call may take has changed."""
+        self._client = None
+
     def load(self, until: float) -> State:
         """Read the ledger. One that was never written is empty.
 

@@ -25,6 +25,8 @@ class Context:
         answer_by: when its answer has to be under way, in epoch seconds.
         undo_time: seconds before that in which a Create or Update is undone.
         is_shared: whether the function serves stacks that its role was not made for.
+        resume_at: epoch seconds before which EVS is asked nothing, or None.
+        tries_before: how often Lambda may have tried this very event before, by the time; None where no time tells.
     """
 
     request: Request
@@ -40,6 +42,13 @@ class Context:
     undo_time: float
     carried: Carried
     is_shared: bool = False
+    resume_at: float | None = None
+    tries_before: int | None = None
+
+    def resume(self) -> None:
+        """Sleep on where EVS, or whoever else, asked for a pause that the invocation before could not last out."""
+        if self.resume_at is not None and self.resume_at > self.clock.now():
+            self.clock.pause(self.resume_at - self.clock.now())
 
     @property
     def under_way_at(self) -> float:

@@ -60,10 +60,8 @@ class Convergence:
         context, fence = self._context, self._fence
         try:
             # Not the end of the phase: what an invocation before has left may have to be undone yet.
-            state = fence.load(context.answer_by)
-            self._sets.require_newer_known(state)
-            self._sets.find_out_retained(state)
-            fence.admit(self._sets.begin, context.answer_by)
+            self._sets.find_out(fence.load(context.answer_by))
+            fence.admit(self._sets.begin, context.answer_by, is_first_try=context.tries_before == 0)
         except LedgerGone as gone:
             if self._request.type == "Delete":
                 raise
@@ -74,6 +72,8 @@ class Convergence:
         context.answer_by = record.answer_by
         if record.answer is not None:
             return Answer.of_stored(record.answer)
+        # Not before the request is admitted: only the ledger tells which of several invocations is to sleep on.
+        context.resume()
         if self._request.type == "Delete":
             return self._delete()
         if isinstance(self._given, Failure):
@@ -200,7 +200,7 @@ class Convergence:
 
     def give_up(self, reason: str) -> Answer | None:
         """Fail as things stand. Return None where the ledger says that another invocation or request goes on."""
-        self._context.clock.close()
+        self._fence.close()
         answer = self.failed(f"{reason}. Not undone, left to the next request")
         if not self._fence.is_admitted:
             # The ledger was out of reach: it has nothing to say of this request, nor has it taken the fence.

@@ -35,7 +35,7 @@ def explain(context: Context, connector: Connector, doing: str, until: float, sp
     """
     clock, carried = context.clock, context.carried
     longest = clock.connect_timeout + clock.read_timeout
-    if carried.connector_asked or not clock.has_room_for_a_call(longest) or clock.now() + longest + spare > until:
+    if carried.connector_asked or not clock.has_room_for_a_call() or clock.now() + longest + spare > until:
         return
     try:
         rows, is_whole = context.evs.connectors(connector.environment_id)

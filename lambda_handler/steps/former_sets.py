@@ -56,7 +56,16 @@ class FormerSets(RetainedSets):
 
     # --- Delete ----------------------------------------------------------------------------------------------------
 
-    def require_newer_known(self, state: State) -> None:
+    def find_out(self, state: State) -> None:
+        """Find out what has to be known of the sets before the request is admitted.
+
+        Raises:
+            Failure: a Delete may remove what a newer set declares.
+        """
+        self._require_newer_known(state)
+        self.find_out_retained(state)
+
+    def _require_newer_known(self, state: State) -> None:
         """Make sure that a Delete does not remove what a newer set declares that the ledger does not know.
 
         Where the ledger was lost after an update and before its clean-up, only CloudFormation knows that there is one.

@@ -32,6 +32,7 @@ def delete_declared(context: Context, properties: Properties | Failure, gone: Le
     if _is_replaced(context):
         reason = f"what {physical_id} declared may still be declared by the set that replaced it. {gone}"
         return Answer("FAILED", physical_id, reason)
+    context.resume()
     if not is_set_id(physical_id):
         return _answer_for_made_up(context, properties, gone)
     if properties.removal_policy == "RETAIN" and not context.stack.is_rolling_back():

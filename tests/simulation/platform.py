@@ -12,7 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 from .errors import Refusal
 from .functions import PAYLOAD, Invocation
 from .stack_answers import describe
-from .trouble import GOOD, Fate
+from .trouble import Fate
 
 Carry = Callable[[dict[str, Any]], dict[str, Any]]
 _METHODS = {
@@ -103,8 +103,6 @@ class SimulatedPlatform:
             world.evs.fly(parameters["vmIds"])
             touched = world.evs.touched_by_hand
             may_be_lost = all(now - touched.get(vm_id, 0.0) > 130.0 for vm_id in parameters["vmIds"])
-        if service == "lambda":
-            return GOOD
         fate = world.trouble.fate(service, operation, now, invocation.random, may_be_lost=may_be_lost)
         if fate.name == "not found once":
             invocation.request.excuses.add("not found once")

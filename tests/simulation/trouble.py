@@ -90,6 +90,7 @@ class Trouble:
     Attributes:
         planned: operation -> fates that its next calls meet.
         outages: service -> (from, until): it cannot be reached.
+        lasting: service -> (a fate, until): so its calls end, where a test has planned nothing else for them.
     """
 
     weather: Weather
@@ -98,6 +99,7 @@ class Trouble:
     outages: dict[str, tuple[float, float]] = field(default_factory=dict)
     denied_until: dict[str, float] = field(default_factory=dict)
     is_calm: bool = False
+    lasting: dict[str, tuple[Fate, float]] = field(default_factory=dict)
 
     def plan(self, operation: str, *fates: Fate) -> None:
         """Let the next calls of an operation meet these fates, in order."""
@@ -107,13 +109,18 @@ class Trouble:
         """Return what becomes of a call."""
         if planned := self.planned.get(operation):
             return planned.pop(0)
+        fate, until = self.lasting.get(service, (GOOD, 0.0))
+        # How Lambda answers what reaches it is the weather's `hand_over`.
+        if now < until or service == "lambda":
+            return fate if now < until else GOOD
         began, ends = self.outages.get(service, (0.0, 0.0))
         if began <= now < ends:
             return throttled() if random.random() < 0.3 else unreachable()
         if now < self.denied_until.get(operation, 0.0):
             return denied()
-        if self.is_calm:
-            return GOOD
+        return GOOD if self.is_calm else self._drawn(service, operation, random, may_be_lost=may_be_lost)
+
+    def _drawn(self, service: str, operation: str, random: Random, *, may_be_lost: bool) -> Fate:
         if operation == "ListEnvironmentConnectors":
             return self._connectors(random)
         if service == "evs":

@@ -48,6 +48,9 @@ class Table:
         self.state = self.stored
         return self.state
 
+    def reconnect(self) -> None:
+        """There is no connection."""
+
     def change(self, change: Callable[[State], State], until: float) -> None:
         self.before_write()
         # A write that meets a newer state is repeated on it.
@@ -104,6 +107,11 @@ class Room:
         )  # fmt: skip
 
     # --- time and EVS --------------------------------------------------------------------------------------------
+
+    def begin_anew(self, timeout: float) -> None:
+        """Let a fresh invocation go on: it has so much time, and a call of it takes no longer than suits that."""
+        self.ends = self.at + timeout
+        self.clock.read_timeout = timeout * self.pace.read_of_invocation
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass."""

@@ -42,16 +42,44 @@ def test_no_step_begins_that_the_function_could_not_finish() -> None:
     clock.require_room_for_a_call()
     clock.pause(10)
     assert invocation.left == 20.0
-    invocation.left = 12.0
+    invocation.left = 17.9
     with pytest.raises(HandOver):
         clock.require_room_for_a_call()
     with pytest.raises(HandOver):
         clock.pause(1)
     clock.close()
     clock.require_room_for_a_call()
-    invocation.left = 4.9
+    invocation.left = 4.8
     with pytest.raises(HandOver):
         clock.require_room_for_a_call()
+
+
+@pytest.mark.parametrize("timeout", [20.0, 30.0, 60.0, 900.0])
+def test_a_call_that_hangs_leaves_time_for_an_invoke_that_hangs_and_the_answer(timeout: float) -> None:
+    """The ledger is told of the answer in between, which may hang as well."""
+    invocation, pace = Invocation(timeout), Pace()
+    clock = Clock(invocation, invocation, pace)
+    assert clock.has_room_for_a_call()
+    with pytest.raises(HandOver):
+        clock.pause(timeout)
+    clock.sleep(clock.connect_timeout + clock.read_timeout)
+    clock.close()
+    assert clock.has_room_for_last_calls(2)
+    clock.sleep(clock.connect_timeout + clock.read_timeout)
+    assert clock.has_room_for_a_call()
+    clock.sleep(clock.connect_timeout + clock.read_timeout)
+    assert clock.remaining() >= pace.last_answer
+
+
+def test_the_work_is_closed_once() -> None:
+    """A second time would not make calls shorter still."""
+    invocation = Invocation(60.0)
+    clock = Clock(invocation, invocation, Pace())
+    clock.close()
+    once = clock.connect_timeout, clock.read_timeout
+    clock.close()
+    assert (clock.connect_timeout, clock.read_timeout) == once
+    assert once[1] < 5
 
 
 def test_a_pause_that_outlasts_the_invocation_goes_on_in_the_next() -> None:

@@ -42,7 +42,9 @@ def carried(failed: dict[str, str], times: dict[str, float]) -> Carried:
 @given(st.dictionaries(vm_ids, st.sampled_from(["A: a", "A: a", "B: b"])), st.dictionaries(vm_ids, st.floats(0, 1e9)))
 def test_it_is_read_as_it_was_written(failed: dict[str, str], times: dict[str, float]) -> None:
     look = PartialLook(HERE, 5.0, "token", 3, {"vm-1": Row("vm-1", Status.UNKNOWN, "SUSPENDED", 4.5, 4.5, "E", "m")}, 2)
-    before = Continuation(2, 1.0, 9.0, 7.0, {"list": 3.0}, NotFoundSince(HERE, 5.0, 2), look, carried(failed, times))
+    before = Continuation(
+        2, 1.0, 9.0, 7.0, {"list": 3.0}, NotFoundSince(HERE, 5.0, 2), look, carried(failed, times), 8.0
+    )
     event = json.loads(before.payload(EVENT))
     assert Continuation.of(event, 100.0, 200.0) == before
     assert "OldResourceProperties" not in event
@@ -66,6 +68,13 @@ def test_one_of_an_older_version_is_read() -> None:
 
 def test_an_event_of_cloudformations_has_none() -> None:
     assert Continuation.of(EVENT, 100.0, 200.0) == Continuation(1, 100.0, 200.0)
+    assert Continuation.of(EVENT, 100.0, 200.0, 90.0).sent == 90.0
+
+
+def test_of_an_event_by_a_version_that_did_not_write_it_is_not_known_when_it_was_sent() -> None:
+    event = json.loads(Continuation(2, 1.0, 9.0, sent=80.0).payload(EVENT))
+    del event[KEY]["Sent"]
+    assert Continuation.of(event, 100.0, 200.0, 90.0).sent is None
 
 
 def test_a_look_of_ten_thousand_rows_fits() -> None:

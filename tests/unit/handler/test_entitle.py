@@ -29,7 +29,7 @@ class Creation:
 
     def go_on(self) -> None:
         """Let a fresh invocation go on: it knows what it is told."""
-        self.room.ends = self.room.at + 30.0
+        self.room.begin_anew(30.0)
         self.progress = Progress({}, self.progress.failed, {})
         self.entitling = Entitling(self.room.context, self.declared, self.progress)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambda_handler.errors import Overtaken, Restart
+from lambda_handler.errors import LedgerFailure, Overtaken, Restart
 from lambda_handler.ledger.fence import Fence
 from lambda_handler.ledger.records import Call, Holding, RequestRecord
 from lambda_handler.ledger.state import State
@@ -30,6 +30,9 @@ class Table:
     def load(self, until: float) -> State:
         return self.state
 
+    def reconnect(self) -> None:
+        """There is no connection."""
+
     def change(self, change: Callable[[State], State], until: float) -> None:
         changed = change(self.state)
         self.writes += changed is not self.state
@@ -44,7 +47,7 @@ def record(**given: Any) -> RequestRecord:
 def fenced(**given: Any) -> tuple[Fence, Table]:
     """Return the fence of invocation `me` of request `r`, and its table."""
     table = Table(State(requests={"A": record(**given)}))
-    clock = SimpleNamespace(now=lambda: NOW, close=lambda: None)
+    clock = SimpleNamespace(now=lambda: NOW, close=lambda: None, spare=lambda: 5.0)
     fence = Fence(table, clock, PACE, "A", "r", 9e9)  # type: ignore[arg-type]
     fence.invocation = "me"
     fence.is_admitted = True
@@ -179,3 +182,62 @@ def test_a_look_confirms_forgets_and_disowns() -> None:
     fence.disown(HERE, TWO)
     fence.write()
     assert table.state.holdings == {}
+
+
+# --- leaving ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("is_first_try", "counted"), [(True, 0), (False, 2)])
+def test_failed_hand_overs_are_counted_anew_once_the_chain_has_gone_on(is_first_try: bool, counted: int) -> None:
+    fence, table = fenced(hand_overs_failed=2, invocation="before")
+    fence.admit(lambda state: state.record("A", invocation="me"), 9e9, is_first_try=is_first_try)
+    assert fence.hand_overs_failed() == table.state.requests["A"].hand_overs_failed == counted
+
+
+def test_nothing_is_counted_anew_in_a_record_that_is_not_taken_over() -> None:
+    fence, table = fenced(hand_overs_failed=2, invocation="before", answer={"Status": "FAILED"})
+    fence.admit(lambda state: state, 9e9, is_first_try=True)
+    assert table.state.requests["A"].hand_overs_failed == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "is_answering", "is_left"),
+    [
+        ({}, False, False),
+        ({"invocation": "another"}, False, True),
+        ({"invocation": "another", "answer": {"Status": "FAILED"}}, False, True),
+        ({"invocation": "another", "answer": {"Status": "FAILED"}}, True, False),
+        ({"invocation": "another"}, True, True),
+        ({"request_id": "newer", "before": ("r",)}, False, True),
+        ({"request_id": "newer", "before": ("r",), "answer": {"Status": "FAILED"}}, True, True),
+        ({"request_id": "older"}, False, False),
+    ],
+    ids=[
+        "its own", "another's", "answered by another", "any may send an answer", "another works on", "overtaken",
+        "overtaken and answered", "a restored ledger",
+    ],
+)  # fmt: skip
+def test_who_goes_on_is_asked_of_the_ledger(given: dict[str, Any], is_answering: bool, is_left: bool) -> None:
+    fence, _ = fenced(**given)
+    assert fence.is_left_to_another(is_answering=is_answering) is is_left
+
+
+def test_who_has_lost_its_ledger_goes_on() -> None:
+    fence, table = fenced()
+    table.state = State()
+    assert fence.is_left_to_another(is_answering=False) is False
+    assert fence.hand_overs_failed() is None
+
+
+@pytest.mark.parametrize("why", ["not admitted", "out of reach"])
+def test_who_goes_on_is_not_always_known(why: str) -> None:
+    fence, table = fenced(invocation="another")
+
+    def failing(until: float) -> State:
+        raise LedgerFailure("out of reach")
+
+    if why == "not admitted":
+        fence.is_admitted = False
+    else:
+        table.load = failing  # type: ignore[method-assign]
+    assert fence.is_left_to_another(is_answering=False) is None

@@ -138,7 +138,7 @@ def test_what_is_still_creating_is_deleted_once_it_can_be() -> None:
 def in_invocations(room: Room) -> tuple[str, int]:
     """Undo in invocations of 30 s, each of which knows what it is told; return what is said, and how many they were."""
     for number in range(1, 200):
-        room.ends = room.at + 30.0
+        room.begin_anew(30.0)
         try:
             return undo_without_ledger(room.context, HERE), number
         except HandOver:
