@@ -26,12 +26,13 @@ class Table:
     def __init__(self, state: State) -> None:
         self.state = state
         self.writes = 0
+        self.reconnected = 0
 
     def load(self, until: float) -> State:
         return self.state
 
     def reconnect(self) -> None:
-        """There is no connection."""
+        self.reconnected += 1
 
     def change(self, change: Callable[[State], State], until: float) -> None:
         changed = change(self.state)
@@ -241,3 +242,9 @@ def test_who_goes_on_is_not_always_known(why: str) -> None:
     else:
         table.load = failing  # type: ignore[method-assign]
     assert fence.is_left_to_another(is_answering=False) is None
+
+
+def test_once_the_work_is_over_the_ledger_is_called_anew_with_less_time() -> None:
+    fence, table = fenced()
+    fence.close()
+    assert table.reconnected == 1

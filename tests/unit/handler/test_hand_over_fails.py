@@ -154,3 +154,23 @@ def test_a_fresh_invocation_is_told_when_its_event_was_sent(monkeypatch: pytest.
     world.hand_over(left=14.0)
     [payload] = world.payloads
     assert Continuation.of(payload, START, START).sent == pytest.approx(world.room.at, abs=1.0)
+
+
+def test_no_call_to_the_ledger_hangs_for_long_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither that which asks who goes on nor that which tells what came of the calls."""
+    world = World(monkeypatch, remaining=60.0)
+    room, seen = world.room, []
+    load = room.table.load
+
+    def timed(until: float) -> Any:
+        seen.append(room.clock.read_timeout)
+        return load(until)
+
+    world.room.answers = throttled
+    with pytest.raises(HandOver) as handed_over:
+        world.invocation.serve()
+    room.table.load = timed  # type: ignore[method-assign]
+    room.table.before_write = lambda: seen.append(room.clock.read_timeout)
+    world.invocation.hand_over(handed_over.value)
+    assert seen
+    assert max(seen) < 5
