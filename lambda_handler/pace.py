@@ -66,6 +66,8 @@ class Pace:
     stack_for: float = 90.0
     #: ... and so often (a count) at the least.
     stack_tries: int = 4
+    #: ... and its events are read by so many invocations (a count), where none has the time to come to their end.
+    events_anew: int = 3
     #: A service that says that environment or connector does not exist is believed when it says so still after this.
     not_found_for: float = 8.0
     #: ... and after so many answers (a count) that say so, with no other among them.

@@ -53,7 +53,9 @@ def wired(
         evs=evs,
         listing=Listing(evs, retries["list"], clock, pace, before.look, before.not_found, place=request.place),
         mutations=Mutations(evs, fence, retries["change"], clock, pace),
-        stack=Stack(clients, retries["stack"], clock, pace, request.stack_id, before.answer_by),
+        stack=Stack(
+            clients, retries["stack"], clock, pace, request.stack_id, before.answer_by, before.carried.events_cut_short
+        ),
         clock=clock,
         pace=pace,
         began=before.began,

@@ -11,20 +11,19 @@ from ..aws.calls import AwsError, Denied, NotFound, Refused, call
 from ..aws.clients import Clients
 from ..aws.retries import Retries
 from ..clock import Clock
-from ..errors import Failure
+from ..errors import Failure, HandOver
 from ..log import logger
 from ..pace import Pace
 from .events import COMPLETE, SETTLED, Fate, fate_of, has_reached, was_deleted
 
 #: A resource of which CloudFormation says this is none of the stack's any more.
 _GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
-#: Most pages of events, newest first, in which something is looked for: of 100 events, which is a few operations of
-#: the largest stacks.
+#: Most pages, of 100 events, in which something is looked for: a few operations of the largest stacks.
 EVENT_PAGES = 100
 
 
 class TooManyEvents(Failure):
-    """The stack has more events than are read. That won't pass."""
+    """The stack has more events than are, or can be, read. That won't pass."""
 
 
 class Stack:
@@ -32,11 +31,14 @@ class Stack:
 
     Args:
         until: epoch seconds until which questions are tried again at the latest. Each is tried for `Pace.stack_for`.
+        cut_short: stack -> how many invocations of the request have ended while they read its events.
     """
 
     def __init__(
-        self, clients: Clients, retries: Retries, clock: Clock, pace: Pace, stack_id: str, until: float
-    ) -> None:
+        self, clients: Clients, retries: Retries, clock: Clock, pace: Pace, stack_id: str, until: float,
+        cut_short: dict[str, int],
+    ) -> None:  # fmt: skip
+        self._cut_short = cut_short
         self._clock = clock
         self._pace = pace
         self._clients = clients
@@ -189,8 +191,14 @@ class Stack:
     def _events(self, stack_id: str) -> Iterator[dict[str, Any]]:
         """Yield a stack's events, newest first; raises TooManyEvents where there are too many of them."""
         token: dict[str, str] = {}
+        if self._cut_short.get(stack_id, 0) >= self._pace.events_anew:
+            raise TooManyEvents(f"{self._pace.events_anew} invocations have not had the time to read them")
         for _ in range(EVENT_PAGES):
-            answer = self._ask("DescribeStackEvents", stack_id, **token)
+            try:
+                answer = self._ask("DescribeStackEvents", stack_id, **token)
+            except HandOver:
+                self._cut_short[stack_id] = self._cut_short.get(stack_id, 0) + bool(token)
+                raise
             yield from answer.get("StackEvents") or ()
             if not answer.get("NextToken"):
                 return

@@ -94,6 +94,15 @@ class Leaving(Learning):
             return False
         return record.invocation != self.invocation
 
+    def stored_answer(self) -> dict[str, object] | None:
+        """Return what another invocation of this request has answered already; None where nothing says that."""
+        try:
+            record = self._table.load(self._clock.now() + self._pace.ledger_for).requests.get(self.key)
+        except (Exception, HandOver) as error:  # noqa: BLE001 - whatever it is, an answer goes out
+            logger.warning("whether this request was answered before is not known: %s", error)
+            return None
+        return record.answer if record is not None and record.request_id == self._request_id else None
+
     def hand_overs_failed(self) -> int | None:
         """Return how often the ledger, as last read, counts that this event has failed; None where it has no count."""
         record = self._table.state.requests.get(self.key) if self.is_admitted else None

@@ -37,6 +37,7 @@ class Carried:
         missed_claims: how many creations the ledger had counted at these looks; a later one makes them void.
         removing: connector -> since when what is to be removed there is, and until when the request pursues that.
         undone_since: since when what the request has made is undone without its ledger.
+        events_cut_short: stack -> how many invocations have ended while they read its events.
         deleted_unseen: VMs whose deletion EVS was asked for without a ledger: until when the list may not show that.
     """
 
@@ -53,6 +54,7 @@ class Carried:
     missed: dict[Connector, dict[str, tuple[float, int]]] = field(default_factory=dict)
     missed_claims: int = 0
     removing: dict[Connector, tuple[float, float]] = field(default_factory=dict)
+    events_cut_short: dict[str, int] = field(default_factory=dict)
     undone_since: float | None = None
     deleted_unseen: dict[str, float] = field(default_factory=dict)
 
@@ -80,6 +82,7 @@ class Carried:
             "Missed": _packed_missed(self.missed),
             "MissedClaims": self.missed_claims,
             "Removing": [[str(connector), *times] for connector, times in self.removing.items()],
+            "EventsCutShort": dict(self.events_cut_short),
             "UndoneSince": self.undone_since,
             "DeletedUnseen": _packed(self.deleted_unseen),
         }
@@ -103,6 +106,7 @@ class Carried:
             missed=_unpacked_missed(given.get("Missed") or ()),
             missed_claims=given.get("MissedClaims", 0),
             removing={Connector.parse(one): (since, until) for one, since, until in given.get("Removing") or ()},
+            events_cut_short=dict(given.get("EventsCutShort") or {}),
             undone_since=given.get("UndoneSince"),
             deleted_unseen=_unpacked(given.get("DeletedUnseen")),
         )

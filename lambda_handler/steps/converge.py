@@ -203,8 +203,8 @@ class Convergence:
         self._fence.close()
         answer = self.failed(f"{reason}. Not undone, left to the next request")
         if not self._fence.is_admitted:
-            # The ledger was out of reach: it has nothing to say of this request, nor has it taken the fence.
-            return answer
+            # It has not taken the fence: another invocation may have answered already.
+            return Answer.of_stored(stored) if (stored := self._fence.stored_answer()) else answer
         try:
             return self._concluded_again(answer)
         except HandOver:

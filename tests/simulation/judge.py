@@ -43,7 +43,12 @@ class Judge:
         stack = self._world.stacks[by]
         if row.vm_id in stack.declared(row.where):
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which it declares")
-        elif row.vm_id in stack.retained.get(row.where, set()) and (row.where, row.vm_id) not in stack.ambiguous:
+        elif (
+            row.vm_id in stack.retained.get(row.where, set())
+            and (row.where, row.vm_id) not in stack.ambiguous
+            # What was retained has ended by hand, and this is another one.
+            and not any(one.ended_by == BY_HAND for one in self._rows_of(row.where, row.vm_id))
+        ):
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which was retained")
 
     def _is_undecidable(self, row: Row, by: str) -> bool:

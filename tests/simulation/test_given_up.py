@@ -82,16 +82,20 @@ def test_what_is_retained_while_another_delete_decides_is_not_dropped(make_world
     assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", {"vm-2"})
 
 
-def test_more_events_than_are_read_block_no_deletion(make_world: Make) -> None:
+@pytest.mark.parametrize(("numbers", "latency"), [(60, 0.05), (8, 1.5)], ids=["too many pages", "too little time"])
+def test_more_events_than_are_read_block_no_deletion(make_world: Make, numbers: int, latency: float) -> None:
+    """There are too many of them, or no invocation has the time to come to their end."""
     world = make_world(event_page=1)
     stack = world.new_stack()
     stack.deploy({"Windows": properties(["vm-1"], retains=True), **OTHER}, retain={"Windows": "attribute"})
     stack.deploy(OTHER)
-    for number in range(60):
+    for number in range(numbers):
         stack.deploy({"Other": properties(["vm-9", f"vm-{20 + number}"], there=True)})
     world.is_lost = lambda request: request.logical_id == "Windows" and request.type == "Create"
     stack.deploy({"Windows": properties(["vm-2"]), **OTHER}, rolls_back=False)
     world.is_lost = lambda _: False
+    world.weather.latency = latency
+    stack.model.function.timeout = 900.0 if latency < 1 else 30.0
     stack.delete()
     assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", {"vm-1"})
 

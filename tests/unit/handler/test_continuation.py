@@ -34,6 +34,7 @@ def carried(failed: dict[str, str], times: dict[str, float]) -> Carried:
         missed={HERE: dict.fromkeys(times, (4.0, 2)) | {"vm-7": (3.5, 1)}, THERE: {"vm-7": (3.5, 1)}},
         missed_claims=3,
         removing={HERE: (2.5, 9.0), THERE: (3.25, 9.0)},
+        events_cut_short={"stack": 2},
         undone_since=0.0,
         deleted_unseen=times | {"vm-9": 1.5},
     )

@@ -122,6 +122,15 @@ def test_giving_up_is_answered_where_the_ledgers_answer_to_an_own_write_was_lost
     assert "no fresh invocation" in answer.reason
 
 
+def test_giving_up_says_what_another_invocation_has_answered_before() -> None:
+    """This one was held up before it came to the ledger, and can't go on."""
+    room = left_elsewhere()
+    told = Answer("SUCCESS", DELETED)
+    room.keep(room.table.stored.record(room.fence.key, answer=told.stored()))
+    room.fence.is_admitted = False
+    assert Convergence(room.context, Properties(HERE, ids(1)), "stream").give_up("no fresh invocation") == told
+
+
 def test_giving_up_is_answered_where_the_ledger_is_out_of_reach_to_the_end() -> None:
     room = left_elsewhere()
 
