@@ -167,6 +167,10 @@ def pruned(state: State, now: float) -> State:
     entitlement that began since then is somebody else's. A creation whose outcome is not known is kept until a look has
     shown the outcome, however long that takes. Only VMs that are ours anyway leave it.
     """
+    deleted: dict[Connector, VmIds] = {}
+    for one in state.calls.values():
+        if one.operation == "DeleteEntitlement":
+            deleted[one.connector] = deleted.get(one.connector, NO_VMS) | one.vm_ids
 
     def rest(_: str, call: Call) -> Call:
         if call.until > now:
@@ -174,7 +178,8 @@ def pruned(state: State, now: float) -> State:
         owned = state.holding(call.connector).owned
         if call.operation == "DeleteEntitlement":
             return replace(call, vm_ids=NO_VMS) if call.taken else call.without(call.vm_ids - owned)
-        return call.without(owned)
+        # A creation after a deletion shows that what there is now is ours.
+        return call.without(owned - deleted.get(call.connector, NO_VMS))
 
     return state.map_calls(rest)
 

@@ -225,3 +225,13 @@ def test_what_turned_out_to_be_somebody_elses_is_forgotten_unless_others_have_co
 def test_what_has_become_ours_since_is_not_forgotten_as_somebody_elses() -> None:
     state = State(holdings={HERE: Holding(ONE)})
     assert calls.disown(state, HERE, ONE, State(calls={"old": call(1, 9)})) is state
+
+
+def test_a_creation_after_a_deletion_is_kept_until_it_is_known_for_what_it_is() -> None:
+    """Its invocation waits for long, and has not said yet that EVS took the call; the VM was ours before."""
+    lost = call(5, 60, operation="DeleteEntitlement")
+    state = State(holdings={HERE: Holding(ONE)}, calls={"lost": lost, "again": call(70, 200)})
+    kept = calls.pruned(state, 300.0)
+    assert kept.calls.keys() == {"lost", "again"}
+    assert calls.take(kept, "again", ONE, 310.0).calls.keys() == {"again"}
+    assert calls.pruned(State(holdings={HERE: Holding(ONE)}, calls={"again": call(70, 200)}), 300.0).calls == {}
