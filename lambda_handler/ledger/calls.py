@@ -94,9 +94,10 @@ def confirm(state: State, connector: Connector, started: Mapping[str, float], ju
     every call that EVS took. A call without an answer that the row does not explain may still take effect.
     """
     calls: dict[str, Call] = {}
+    shown = frozenset(started)
     for call_id, call in state.calls.items():
         if is_at(call, connector, "CreateEntitlement"):
-            vm_ids = call.vm_ids.intersection(started)
+            vm_ids = call.vm_ids & shown
             if call_id not in judged.calls:
                 vm_ids = frozenset(vm_id for vm_id in vm_ids if call.left_at <= started[vm_id])
             calls[call_id] = replace(call, vm_ids=vm_ids)

@@ -41,7 +41,7 @@ class CreationAnswer:
         Args:
             state: the ledger.
         """
-        others, vm_ids = self._without_it(state), self.call.vm_ids
+        others, vm_ids = self._others(state), self.call.vm_ids
         called = first_left_at(others, self.call.connector)
         began = {vm_id: min(called.get(vm_id, self.sent_at), self.sent_at) for vm_id in vm_ids}
         holding = others.holding(self.call.connector)
@@ -60,7 +60,9 @@ class CreationAnswer:
             invocation: the one that asks.
             recently: calls that left before this moment (epoch seconds) count as they are.
         """
-        called = called_by_others(self._without_it(state), self.call.connector, invocation, recently) & self.call.vm_ids
+        called = called_by_others(self._others(state), self.call.connector, invocation, recently) & self.call.vm_ids
+        if not called:
+            return called
         return self._begun_before(dict.fromkeys(called, self.sent_at), called) - self.foreign(state)
 
     @property
@@ -69,8 +71,13 @@ class CreationAnswer:
         rows = ((vm_id, self.rows.get(vm_id)) for vm_id in self.call.vm_ids)
         return frozenset(vm_id for vm_id, row in rows if row and row.started and not row.began_before(self.sent_at))
 
-    def _without_it(self, state: State) -> State:
-        return replace(state, calls={key: one for key, one in state.calls.items() if key != self.call_id})
+    def _others(self, state: State) -> State:
+        """Return the ledger without this call, and without those of other VMs: of thousands there are many."""
+        vm_ids = self.call.vm_ids
+        calls = {
+            key: one for key, one in state.calls.items() if key != self.call_id and not vm_ids.isdisjoint(one.vm_ids)
+        }
+        return replace(state, calls=calls)
 
     def _begun_before(self, moments: Mapping[str, float], vm_ids: VmIds) -> VmIds:
         """Return those of some VMs whose rows began before a moment: VM -> epoch seconds."""
