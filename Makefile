@@ -34,7 +34,7 @@ demo: set-up ## See it work: the real cdk CLI against the local AWS, about 2 min
 demo-fleet: set-up ## See the command evs-entitlements: policy, resolve, deploy, check; about 2 minutes
 	@python -m demo.fleet
 
-test: set-up ## Run the tests, about 6 minutes on two cores
+test: set-up ## Run the tests, about 4 minutes on two cores
 	@python -m pytest -q -p tests.support.scheduling -n 6 -m "not long" $(ARGS)
 
 test-long: set-up ## Run all tests, also those that wait long; each stack is deployed by the real CLI
