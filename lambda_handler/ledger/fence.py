@@ -1,8 +1,8 @@
 """The fence: writes to the ledger only while this invocation is the one that carries out the newest request.
 
-Owns what this invocation has learnt since its last write: outcomes of its calls, entitlements that the list showed, VMs
-that hold nothing. All that goes into the ledger with whatever is written next, so that a request which nothing disturbs
-costs few writes. `state` shows the ledger with it.
+What this invocation has learnt since its last write (outcomes of its calls, entitlements that the list showed, VMs that
+hold nothing) goes into the ledger with whatever is written next, so that a request which nothing disturbs costs few
+writes.
 """
 
 import itertools
@@ -40,13 +40,6 @@ class Fence(Leaving):
         self._numbers = itertools.count(1)
         self.is_failing = False
         self.send_within = pace.send_within
-
-    @property
-    def state(self) -> State:
-        """The ledger as last read or written, with what this invocation has learnt since."""
-        if self._view is None:
-            self._view = self._learnt.on(self._table.state)
-        return self._view
 
     @property
     def record(self) -> RequestRecord:

@@ -9,7 +9,7 @@ from functools import partial
 from ..values import NO_VMS, Connector, VmIds
 from . import calls
 from .state import State
-from .table import Change
+from .table import Change, LedgerTable
 
 
 class Learnt:
@@ -50,14 +50,17 @@ class Learning:
         state: the ledger as last read or written, with what was learnt since.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, table: LedgerTable) -> None:
+        self._table = table
         self._learnt = Learnt()
         self._view: State | None = None
 
     @property
     def state(self) -> State:
         """The ledger as last read or written, with what this invocation has learnt since."""
-        raise NotImplementedError
+        if self._view is None:
+            self._view = self._learnt.on(self._table.state)
+        return self._view
 
     def took(self, call_id: str, vm_ids: VmIds, until: float, sent_at: float = 0.0, made: VmIds = NO_VMS) -> None:
         """Note that EVS took a call, for these of its VMs, and until when the list may not show it (`calls.take`)."""

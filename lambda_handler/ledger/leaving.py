@@ -29,8 +29,7 @@ class Leaving(Learning):
     def __init__(
         self, table: LedgerTable, clock: Clock, pace: Pace, key: str, request_id: str, invocation: str
     ) -> None:
-        super().__init__()
-        self._table = table
+        super().__init__(table)
         self._clock = clock
         self._pace = pace
         self.key = key
@@ -52,16 +51,22 @@ class Leaving(Learning):
         """
         if not self.is_admitted:
             return False
-        try:
-            state = self._table.load(self._clock.now() + 5)
-        except (Exception, HandOver) as error:  # noqa: BLE001 - whatever it is, the answer goes out
-            logger.warning("whether a newer request has come is not known: %s", error)
+        state = self._looked_up(5.0, "whether a newer request has come")
+        if state is None:
             return False
         try:
             self._require_newest(state)
         except Overtaken:
             return True
         return False
+
+    def _looked_up(self, seconds: float, what: str) -> State | None:
+        """Return the ledger as it is; None, and a warning of what is not known, where it is out of reach so long."""
+        try:
+            return self._table.load(self._clock.now() + seconds)
+        except (Exception, HandOver) as error:  # noqa: BLE001 - whatever it is, the end of the invocation goes on
+            logger.warning("%s is not known: %s", what, error)
+            return None
 
     def _require_newest(self, state: State) -> None:
         """Raise Overtaken where the ledger knows a newer request.
@@ -82,10 +87,8 @@ class Leaving(Learning):
         """
         if not self.is_admitted:
             return None
-        try:
-            state = self._table.load(self._clock.now() + self._pace.ledger_for)
-        except (Exception, HandOver) as error:  # noqa: BLE001 - whatever it is, the request must not end here
-            logger.warning("whether another invocation goes on is not known: %s", error)
+        state = self._looked_up(self._pace.ledger_for, "whether another invocation goes on")
+        if state is None:
             return None
         if any(self._request_id in newer.before for newer in state.requests.values()):
             return True
@@ -96,11 +99,8 @@ class Leaving(Learning):
 
     def stored_answer(self) -> dict[str, object] | None:
         """Return what another invocation of this request has answered already; None where nothing says that."""
-        try:
-            record = self._table.load(self._clock.now() + self._pace.ledger_for).requests.get(self.key)
-        except (Exception, HandOver) as error:  # noqa: BLE001 - whatever it is, an answer goes out
-            logger.warning("whether this request was answered before is not known: %s", error)
-            return None
+        state = self._looked_up(self._pace.ledger_for, "whether this request was answered before")
+        record = state.requests.get(self.key) if state is not None else None
         return record.answer if record is not None and record.request_id == self._request_id else None
 
     def hand_overs_failed(self) -> int | None:

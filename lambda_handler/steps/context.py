@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from ..clock import Clock
 from ..cloudformation.request import Request
 from ..cloudformation.stack import Stack
+from ..errors import Failure
 from ..evs.api import Evs
 from ..evs.listing import Listing
 from ..ledger.fence import Fence
+from ..log import logger
 from ..pace import Pace
 from .carried import Carried
 from .mutation import Mutations
@@ -49,6 +51,14 @@ class Context:
         """Sleep on where EVS, or whoever else, asked for a pause that the invocation before could not last out."""
         if self.resume_at is not None and self.resume_at > self.clock.now():
             self.clock.pause(self.resume_at - self.clock.now())
+
+    def named(self) -> str | None:
+        """Return the id that CloudFormation names for the request's resource; None where it can't be asked, too."""
+        try:
+            return self.stack.physical_id_of(self.request.logical_id)
+        except Failure as failure:
+            logger.warning("%s", failure)
+            return None
 
     @property
     def under_way_at(self) -> float:

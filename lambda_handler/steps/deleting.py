@@ -40,17 +40,19 @@ class Deleting:
         self._sets.drop_skipped()
         left = []
         for one in remove_all(self._context, self._context.answer_by, self._here):
-            if one.connector != self._here and self._is_concern(one):
+            if not self._is_concern(one):
+                continue
+            if one.connector == self._here:
+                left.append(one)
+            else:
                 # Nobody else would come for it, so that it gets the whole time, too.
                 left += self._removed(one.connector)
-            elif self._is_concern(one):
-                left.append(one)
         for one in left:
             logger.error("could not be removed: %s", one)
         return {vm_id: why for one in left for vm_id, why in one.vm_ids.items()}
 
     def _removed(self, connector: Connector) -> list[Left]:
-        left = remove_all(self._context, self._context.answer_by, connector, only=connector)
+        left = remove_all(self._context, self._context.answer_by, connector, is_only=True)
         return [one for one in left if self._is_concern(one)]
 
     def _is_concern(self, left: Left) -> bool:

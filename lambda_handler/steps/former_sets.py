@@ -76,7 +76,7 @@ class FormerSets(RetainedSets):
         physical_id, known = self._request.physical_id, {*state.sets, *state.dropped}
         if self._request.type != "Delete" or physical_id in known or not is_set_id(physical_id):
             return
-        named = self._named()
+        named = self._context.named()
         if named is not None and named != physical_id and named not in known and is_set_id(named):
             raise Failure(
                 f"the ledger was lost, and what {physical_id} declared may still be declared by {named}, which has "
@@ -98,10 +98,10 @@ class FormerSets(RetainedSets):
             return
         failed = failed_request(request.physical_id)
         if context.fence.record.found is not None:
-            abandoned = self._abandoned_with(live, self._named())
+            abandoned = self._abandoned_with(live, context.named())
         elif is_set_id(request.physical_id):
             # An earlier Delete has dropped it. That one may have failed before it came to the others.
-            named = self._named()
+            named = context.named()
             abandoned = self._abandoned_with(live, named) if named == request.physical_id else set()
         else:
             abandoned = set(live)
@@ -159,14 +159,6 @@ class FormerSets(RetainedSets):
         if all(one.retains for one in followed):
             return bool(followed) and not self._context.stack.is_being_deleted()
         return True
-
-    def _named(self) -> str | None:
-        """Return the id that CloudFormation names for the resource; None where it can't be asked, too."""
-        try:
-            return self._context.stack.physical_id_of(self._request.logical_id)
-        except Failure as failure:
-            logger.warning("%s", failure)
-            return None
 
     def _abandoned_with(self, live: dict[str, DeclaredSet], named: str | None) -> set[str]:
         """Return the other live sets that go with the one that is deleted, since their resource goes.

@@ -40,19 +40,19 @@ class Left:
     vm_ids: dict[str, str]
 
 
-def remove_all(context: Context, until: float, first: Connector | None, *, only: Connector | None = None) -> list[Left]:
+def remove_all(context: Context, until: float, first: Connector | None, *, is_only: bool = False) -> list[Left]:
     """Apply the rule of removal at every connector, until a time in epoch seconds; return what is left.
 
     Args:
         first: the connector of the request: what other requests have left elsewhere must not use up its time.
-        only: leave other connectors alone.
+        is_only: leave other connectors alone.
 
     Raises:
         LedgerFailure, HandOver, Overtaken, Restart
     """
     left: list[Left] = []
     for connector in sorted(context.fence.state.to_remove(), key=lambda one: (one != first, one)):
-        if only is not None and connector != only:
+        if is_only and connector != first:
             continue
         is_concern = connector == first or first is None
         since = context.carried.removing_since(connector, until, context.clock.now())
@@ -127,10 +127,12 @@ class _Removal(Deletions):
     def _judge(self, look: Look, claims: int) -> None:
         """Learn from a look what is ours, what is somebody else's, and what holds nothing for certain."""
         fence, connector = self._fence, self._connector
-        if self._somebody_elses(look):
+        foreign = self._somebody_elses(look)
+        if foreign:
             # Another resource of this stack may have created them since the ledger was read: it says so before.
             fence.reload()
-        targets, foreign = self.targets(), self._somebody_elses(look)
+            foreign = self._somebody_elses(look)
+        targets = self.targets()
         if foreign:
             logger.warning("left entitled, somebody else's: %s at %s", some(foreign, 100), connector)
             fence.disown(connector, foreign)

@@ -88,11 +88,7 @@ def undo_without_ledger(context: Context, connector: Connector) -> str:
 
 def _is_replaced(context: Context) -> bool:
     """Tell whether CloudFormation names another set for the resource: then this is an update's clean-up."""
-    try:
-        named = context.stack.physical_id_of(context.request.logical_id)
-    except Failure as failure:
-        logger.warning("%s", failure)
-        return False
+    named = context.named()
     return named is not None and named != context.request.physical_id and is_set_id(named)
 
 

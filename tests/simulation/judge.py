@@ -220,12 +220,17 @@ class Judge:
 
         Both are Updates of one second that declare the set which the resource has already.
         """
-        declared = Declared.by(request.properties)
+        declared = _set_of(request)
         return request.type == "Update" and any(
             one is not request
             and (one.type, one.logical_id, one.physical_id) == ("Update", request.logical_id, request.physical_id)
             and int(one.issued_at) == int(request.issued_at)
-            and (Declared.by(one.properties).where, Declared.by(one.properties).vm_ids)
-            == (declared.where, declared.vm_ids)
+            and _set_of(one) == declared
             for one in request.stack.requests
         )
+
+
+def _set_of(request: Request) -> tuple[Where, frozenset[str]]:
+    """Return what makes the set that a request declares: whether it adopts does not."""
+    declared = Declared.by(request.properties)
+    return declared.where, declared.vm_ids

@@ -89,11 +89,16 @@ class World:
     def failed(self) -> int:
         return self.room.table.stored.requests["A"].hand_overs_failed
 
+    def serve(self) -> HandOver:
+        """Let the invocation work until its time is used up."""
+        with pytest.raises(HandOver) as handed_over:
+            self.invocation.serve()
+        return handed_over.value
+
     def hand_over(self, left: float, tries_before: int | None = 0) -> Answer | None:
         """Let the invocation come to its end with so many seconds left."""
         self.room.answers = throttled
-        with pytest.raises(HandOver) as handed_over:
-            self.invocation.serve()
+        ended = self.serve()
         self.room.ends = self.room.at + left
         self.room.context.tries_before = tries_before
-        return self.invocation.hand_over(handed_over.value)
+        return self.invocation.hand_over(ended)

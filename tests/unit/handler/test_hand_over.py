@@ -6,7 +6,6 @@ import pytest
 
 from lambda_handler.aws.calls import Refused
 from lambda_handler.continuation import KEY, Continuation
-from lambda_handler.errors import HandOver
 from lambda_handler.evs.rows import Rows, Status
 from lambda_handler.ledger.records import Operation, RequestRecord
 from lambda_handler.steps.unsettled import Ours
@@ -20,10 +19,9 @@ def test_a_call_that_was_not_taken_explains_nothing_to_the_next_invocation(monke
     world = World(monkeypatch, remaining=60.0)
     room = world.room
     room.answers = throttled
-    with pytest.raises(HandOver) as handed_over:
-        world.invocation.serve()
+    ended = world.serve()
     assert room.calls
-    assert world.invocation.hand_over(handed_over.value) is None
+    assert world.invocation.hand_over(ended) is None
     [payload] = world.payloads
     assert payload[KEY]["Number"] == 2
     assert world.calls_at_invoke == [{}]
@@ -41,9 +39,8 @@ def test_what_evs_has_refused_is_told_to_the_next_invocation(monkeypatch: pytest
 
     room.answers = answer
     room.listed = lambda _: [row(2, Status.CREATING, started=START + 0.5)] if len(room.calls) > 1 else []
-    with pytest.raises(HandOver) as handed_over:
-        world.invocation.serve()
-    world.invocation.hand_over(handed_over.value)
+    ended = world.serve()
+    world.invocation.hand_over(ended)
     [payload] = world.payloads
     assert Continuation.of(payload, START, START).carried.failed == {
         "vm-1": "ValidationException: vm-1 runs no Windows Server"

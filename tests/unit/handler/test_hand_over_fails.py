@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 
 from lambda_handler.continuation import Continuation
-from lambda_handler.errors import HandOver, LedgerFailure
+from lambda_handler.errors import LedgerFailure
 from lambda_handler.pace import Pace
 from tests.support.ending import World, throttled
 from tests.support.room import START
@@ -80,18 +80,17 @@ def test_where_nothing_tells_which_try_it_is_nobody_is_relied_on(
     world = World(monkeypatch, remaining=60.0)
     world.fates = [(1.0, NO_CONNECTION)] * 20
     world.room.answers = throttled
-    with pytest.raises(HandOver) as handed_over:
-        world.invocation.serve()
+    ended = world.serve()
     world.room.fence.is_admitted = False
     world.room.ends = world.room.at + 14.0
     world.room.context.tries_before = tries_before
     if tries_before is None:
-        answer = world.invocation.hand_over(handed_over.value)
+        answer = world.invocation.hand_over(ended)
         assert answer is not None
         assert answer.status == "FAILED"
     else:
         with pytest.raises(RuntimeError):
-            world.invocation.hand_over(handed_over.value)
+            world.invocation.hand_over(ended)
 
 
 @pytest.mark.parametrize(
@@ -140,11 +139,10 @@ def test_who_is_not_the_newest_invocation_of_its_request_begins_no_other(monkeyp
     world = World(monkeypatch, remaining=60.0)
     room = world.room
     room.answers = throttled
-    with pytest.raises(HandOver) as handed_over:
-        world.invocation.serve()
+    ended = world.serve()
     room.table.stored = room.table.stored.record("A", invocation="another")
     assert room.table.stored.calls
-    assert world.invocation.hand_over(handed_over.value) is None
+    assert world.invocation.hand_over(ended) is None
     assert world.payloads == []
     assert room.table.stored.calls == {}
 
@@ -167,10 +165,9 @@ def test_no_call_to_the_ledger_hangs_for_long_at_the_end(monkeypatch: pytest.Mon
         return load(until)
 
     world.room.answers = throttled
-    with pytest.raises(HandOver) as handed_over:
-        world.invocation.serve()
+    ended = world.serve()
     room.table.load = timed  # type: ignore[method-assign]
     room.table.before_write = lambda: seen.append(room.clock.read_timeout)
-    world.invocation.hand_over(handed_over.value)
+    world.invocation.hand_over(ended)
     assert seen
     assert max(seen) < 5

@@ -103,36 +103,37 @@ def test_an_entitlement_from_between_announcement_and_call_is_not_ours_either() 
     assert outcome.foreign == ids(1)
 
 
-def test_what_another_resource_of_the_stack_has_made_in_between_is_ours() -> None:
-    """It told the ledger after this one, and its call was quicker."""
+def created_while_another_calls(began: float) -> VmIds:
+    """Return who is somebody else's after a creation, during which another resource calls for the VM, too.
+
+    EVS answers with an entitlement that began 0.1 s after the start.
+
+    Args:
+        began: when the other call began, in seconds after the start.
+    """
     room = Room("Create")
     room.table.before_write = lambda: room.pass_time(0.24)
 
     def answer(*_: Any) -> Rows:
         state = room.table.stored
-        other = Call("CreateEntitlement", HERE, ids(1), START + 0.05, START + 52.0, START + 117.0, "another")
+        other = Call("CreateEntitlement", HERE, ids(1), START + began, START + 52.0, START + 117.0, "another")
         # In the ledger, where this invocation has not read it yet.
         room.table.stored = replace(state, calls={**state.calls, "other": other})
         return {"vm-1": row(1, started=START + 0.1)}
 
     room.answers = answer
     (outcome,) = create(room, ids(1))
-    assert outcome.foreign == NOBODY
+    foreign: VmIds = outcome.foreign
+    return foreign
+
+
+def test_what_another_resource_of_the_stack_has_made_in_between_is_ours() -> None:
+    """It told the ledger after this one, and its call was quicker."""
+    assert created_while_another_calls(began=0.05) == NOBODY
 
 
 def test_a_later_call_of_another_resource_does_not_explain_what_another_stack_made_before() -> None:
-    room = Room("Create")
-    room.table.before_write = lambda: room.pass_time(0.24)
-
-    def answer(*_: Any) -> Rows:
-        state = room.table.stored
-        later = Call("CreateEntitlement", HERE, ids(1), START + 0.5, START + 52.0, START + 117.0, "another")
-        room.table.stored = replace(state, calls={**state.calls, "later": later})
-        return {"vm-1": row(1, started=START + 0.1)}
-
-    room.answers = answer
-    (outcome,) = create(room, ids(1))
-    assert outcome.foreign == ids(1)
+    assert created_while_another_calls(began=0.5) == ids(1)
 
 
 @pytest.mark.parametrize("says", ["nothing", "it was answered with it, too", "it has made it"])
