@@ -14,9 +14,22 @@ if TYPE_CHECKING:
 
 #: The names that count.
 NAMES = (
-    "environmentId", "connectorId", "vmIds", "vmIdsFile", "lockFile", "adoptExisting", "retain", "timeoutMinutes",
-    "stackName", "monitor", "alarmTopicArn", "architecture", "providerOnly", "environmentIds", "stackNames",
-)  # fmt: skip
+    "environmentId",
+    "connectorId",
+    "vmIds",
+    "vmIdsFile",
+    "lockFile",
+    "adoptExisting",
+    "retain",
+    "timeoutMinutes",
+    "stackName",
+    "monitor",
+    "alarmTopicArn",
+    "architecture",
+    "providerOnly",
+    "environmentIds",
+    "stackNames",
+)
 #: Names that other tools, or the construct, have for the same.
 _OTHER_NAMES = {
     "adopt": "adoptExisting=true",

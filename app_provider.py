@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 STACK_NAME = "EvsEntitlementProvider"
 #: What a stack of entitlements has, and the function alone has not.
 _OF_ENTITLEMENTS = (
-    "environmentId", "connectorId", "vmIds", "vmIdsFile", "lockFile", "adoptExisting", "retain", "timeoutMinutes",
-)  # fmt: skip
+    "environmentId",
+    "connectorId",
+    "vmIds",
+    "vmIdsFile",
+    "lockFile",
+    "adoptExisting",
+    "retain",
+    "timeoutMinutes",
+)
 #: What the function alone has, with what is meant where it is given for entitlements.
 _OF_PROVIDER = {"environmentIds": "environmentId", "stackNames": "stackName"}
 

@@ -77,9 +77,10 @@ def licences(pins: dict[str, str]) -> dict[str, bytes]:
     for name in pins:
         for required in REQUIRED:
             texts = [
-                file for file in distribution(name).files or ()
+                file
+                for file in distribution(name).files or ()
                 if file.stem == required and ".dist-info" in file.parts[0]
-            ]  # fmt: skip
+            ]
             if not texts:
                 raise RuntimeError(f"{name}: got a distribution without {required}, expected one with it")
             for file in texts:

@@ -94,10 +94,14 @@ def _run(options: Options, session: Session, evs: EvsCalls, signals: Signals) ->
     for name in ("assemblies", "cdk"):
         shutil.rmtree(directory / name, ignore_errors=True)
     known = {
-        "account": account, "environment": place.environment, "connector": place.connector, "vm": place.vm,
-        "second vm": place.second or "", "unknown vm": place.unknown,
+        "account": account,
+        "environment": place.environment,
+        "connector": place.connector,
+        "vm": place.vm,
+        "second vm": place.second or "",
+        "unknown vm": place.unknown,
         "connector of another type": place.other_type or "",
-    }  # fmt: skip
+    }
     redaction = Redaction(known)
     for secret in looks.names | {session.caller()[1]}:
         redaction.learn(secret)

@@ -44,9 +44,16 @@ class Context:
             # Other people's rows are nobody's business.
             body["entitlements"] = [row for row in answer.rows if row.get("vmId") in self.place.vms]
             others = len(answer.rows) - len(body["entitlements"])
-        self.findings.calls.append({
-            "operation": answer.operation, "request": answer.members, "httpStatus": answer.status,
-            "errorType": answer.header, "code": answer.code, "body": body, "rowsLeftOut": others,
-            "seconds": round(answer.seconds, 3),
-        })  # fmt: skip
+        self.findings.calls.append(
+            {
+                "operation": answer.operation,
+                "request": answer.members,
+                "httpStatus": answer.status,
+                "errorType": answer.header,
+                "code": answer.code,
+                "body": body,
+                "rowsLeftOut": others,
+                "seconds": round(answer.seconds, 3),
+            }
+        )
         return answer

@@ -196,9 +196,13 @@ class Deployments:
         self._begin(stack)
         try:
             call(
-                "cloudformation", "update_stack", StackName=stack, TemplateBody=json.dumps(template),
-                Parameters=parameters, Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
-            )  # fmt: skip
+                "cloudformation",
+                "update_stack",
+                StackName=stack,
+                TemplateBody=json.dumps(template),
+                Parameters=parameters,
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+            )
         except AwsError as error:
             return str(error), []
         status = self.settled(stack)

@@ -145,9 +145,13 @@ class EvsCalls:
         more: dict[str, Any] = {}
         while True:
             answer = self.ask(
-                "ListVmEntitlements", environmentId=environment_id, connectorId=connector_id, entitlementType=TYPE,
-                maxResults=size, **more,
-            )  # fmt: skip
+                "ListVmEntitlements",
+                environmentId=environment_id,
+                connectorId=connector_id,
+                entitlementType=TYPE,
+                maxResults=size,
+                **more,
+            )
             if not answer.is_taken:
                 raise AcceptanceError(f"EVS does not list the entitlements of {connector_id}: {answer.words}")
             yield answer
@@ -173,9 +177,17 @@ class EvsCalls:
         is_taken = 200 <= raw.status < 300
         code = "" if is_taken else lost or _code(header) or _code(str(body.get("__type", ""))) or "unknown"
         return Answer(
-            operation, members, raw.status, code, header, body, raw.content.decode("utf-8", "replace"), began, seconds,
+            operation,
+            members,
+            raw.status,
+            code,
+            header,
+            body,
+            raw.content.decode("utf-8", "replace"),
+            began,
+            seconds,
             _skew(raw.headers.get("date", ""), began + seconds / 2),
-        )  # fmt: skip
+        )
 
     def _keep(self, http_response: Any, **_: Any) -> None:
         headers = {str(name).lower(): str(value) for name, value in http_response.headers.items()}

@@ -48,9 +48,11 @@ def read(arguments: Sequence[str] | None) -> Options:
         SystemExit: argparse's own refusals, and --help.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m acceptance", description=acceptance.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
-    )  # fmt: skip
+        prog="python -m acceptance",
+        description=acceptance.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("--environment", default="", help="EVS environment, such as env-abcde12345")
     parser.add_argument("--vm", default="", help="a VM without an entitlement, such as vm-101")
     parser.add_argument("--vm2", default="", help="another one: then one VM stays while the other comes and goes")
@@ -72,9 +74,17 @@ def read(arguments: Sequence[str] | None) -> Options:
         if given.vm2 == given.vm:
             raise AcceptanceError(f"--vm2: got {given.vm2}, which is --vm, expected another VM")
     return Options(
-        given.environment, given.vm, given.vm2 or None, given.connector or None, _parts(given.only), given.yes,
-        given.clean_up, given.directory, given.profile, given.region,
-    )  # fmt: skip
+        given.environment,
+        given.vm,
+        given.vm2 or None,
+        given.connector or None,
+        _parts(given.only),
+        given.yes,
+        given.clean_up,
+        given.directory,
+        given.profile,
+        given.region,
+    )
 
 
 def _check(name: str, value: str, pattern: str, example: str) -> None:

@@ -42,9 +42,11 @@ class Questions:
             return
         token = _kind(answer)
         members = ", ".join(answer.body)
-        as_assumed = set(answer.body) <= {"entitlements", "nextToken"} and "entitlements" in answer.body and (
-            token in ("absent", "given")
-        )  # fmt: skip
+        as_assumed = (
+            set(answer.body) <= {"entitlements", "nextToken"}
+            and "entitlements" in answer.body
+            and (token in ("absent", "given"))
+        )
         self._findings.saw("list-answer", as_assumed, f"members {members}; nextToken {token}")
         self._findings.measure("entitlements listed at the connector before the run", str(len(answer.rows)))
 
@@ -65,13 +67,17 @@ class Questions:
         place = self._context.place
         nowhere, nothing = f"env-{_letters()}", f"cnctr-{_letters()}"
         self._refused(
-            "unknown-environment", self._ask_list(environmentId=nowhere),
-            code="ResourceNotFoundException", resourceId=nowhere,
-        )  # fmt: skip
+            "unknown-environment",
+            self._ask_list(environmentId=nowhere),
+            code="ResourceNotFoundException",
+            resourceId=nowhere,
+        )
         self._refused(
-            "unknown-connector", self._ask_list(connectorId=nothing),
-            code="ResourceNotFoundException", resourceId=nothing,
-        )  # fmt: skip
+            "unknown-connector",
+            self._ask_list(connectorId=nothing),
+            code="ResourceNotFoundException",
+            resourceId=nothing,
+        )
         if place.other_type:
             self._refused("wrong-connector-type", self._ask_list(connectorId=place.other_type))
         else:
@@ -116,9 +122,10 @@ class Questions:
             )
             members = ", ".join(sorted(answer.body))
             self._findings.saw(
-                "error-form", as_assumed,
+                "error-form",
+                as_assumed,
                 f"__type {kind or 'absent'}, x-amzn-ErrorType {answer.header or 'absent'}, members {members}",
-            )  # fmt: skip
+            )
 
     def _clock(self) -> None:
         skews = self._context.looks.skews
@@ -131,8 +138,11 @@ class Questions:
     def _ask_list(self, **changed: Any) -> Answer:
         place = self._context.place
         members = {
-            "environmentId": place.environment, "connectorId": place.connector, "entitlementType": TYPE, **changed,
-        }  # fmt: skip
+            "environmentId": place.environment,
+            "connectorId": place.connector,
+            "entitlementType": TYPE,
+            **changed,
+        }
         return self._context.note(self._context.evs.ask("ListVmEntitlements", **members))
 
 

@@ -10,12 +10,43 @@ import re
 from typing import Any
 
 #: Members of an EVS answer whose values say nothing of whose account it is, once the ids in them are replaced.
-_KEPT = frozenset({
-    "__type", "message", "reason", "fieldList", "name", "resourceId", "resourceType", "retryAfterSeconds",
-    "entitlements", "vmId", "environmentId", "connectorId", "type", "status", "lastSyncedAt", "startedAt", "stoppedAt",
-    "errorDetail", "errorCode", "errorMessage", "connectors", "state", "checks", "result", "lastCheckAttempt",
-    "impairedSince", "createdAt", "modifiedAt", "entitlementType", "vmIds", "maxResults", "serviceCode", "quotaCode",
-})  # fmt: skip
+_KEPT = frozenset(
+    {
+        "__type",
+        "message",
+        "reason",
+        "fieldList",
+        "name",
+        "resourceId",
+        "resourceType",
+        "retryAfterSeconds",
+        "entitlements",
+        "vmId",
+        "environmentId",
+        "connectorId",
+        "type",
+        "status",
+        "lastSyncedAt",
+        "startedAt",
+        "stoppedAt",
+        "errorDetail",
+        "errorCode",
+        "errorMessage",
+        "connectors",
+        "state",
+        "checks",
+        "result",
+        "lastCheckAttempt",
+        "impairedSince",
+        "createdAt",
+        "modifiedAt",
+        "entitlementType",
+        "vmIds",
+        "maxResults",
+        "serviceCode",
+        "quotaCode",
+    }
+)
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("url", re.compile(r"https?://[^\s\"'<>]+")),
     ("signature", re.compile(r"(?i)x-amz-[a-z-]+=[^\s&\"']+")),

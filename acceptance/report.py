@@ -73,19 +73,27 @@ def _value(findings: Findings, ending: Ending, redaction: Redaction) -> dict[str
         "left": [text(line) for line in ending.left],
         "assumptions": [
             {
-                "name": name, "part": each.part, "assumed": each.assumed, "where": list(each.where),
-                "asked": each.asked, "verdict": findings.of(name).verdict,
+                "name": name,
+                "part": each.part,
+                "assumed": each.assumed,
+                "where": list(each.where),
+                "asked": each.asked,
+                "verdict": findings.of(name).verdict,
                 "seen": [text(line) for line in findings.of(name).seen] or ["the run ended before"],
             }
             for name, each in ASSUMPTIONS.items()
         ],
         "measured": [{"what": text(one.what), "value": text(one.value)} for one in findings.measured],
         "calls": [
-            {**call, "request": redaction.value(call["request"]), "body": redaction.value(call["body"]),
-             "errorType": text(call["errorType"])}
+            {
+                **call,
+                "request": redaction.value(call["request"]),
+                "body": redaction.value(call["body"]),
+                "errorType": text(call["errorType"]),
+            }
             for call in findings.calls
         ],
-    }  # fmt: skip
+    }
 
 
 def _markdown(value: dict[str, Any]) -> str:

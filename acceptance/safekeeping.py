@@ -150,9 +150,12 @@ class Safekeeping:
     def _ask(self, evs: EvsCalls, operation: str, vm_ids: Iterable[str]) -> Answer:
         record = self.record
         return evs.ask(
-            operation, environmentId=record.environment, connectorId=record.connector, entitlementType=TYPE,
+            operation,
+            environmentId=record.environment,
+            connectorId=record.connector,
+            entitlementType=TYPE,
             vmIds=list(vm_ids),
-        )  # fmt: skip
+        )
 
     def _began_before(self, row: dict[str, Any]) -> bool:
         """Tell whether an entitlement began before the first call of this run for its VM."""

@@ -74,9 +74,10 @@ class StackLife:
             stage.require_rest()
             events = stage.deployments.events(stage.stack)
             removed = [
-                event for event in events
+                event
+                for event in events
                 if event.get("PhysicalResourceId") == former and event["ResourceStatus"] == "DELETE_COMPLETE"
-            ]  # fmt: skip
+            ]
             kinds = stage.note_requests("a set with one VM more")
             as_assumed = former != stage.physical_id() and (bool(removed) or "Delete" in kinds)
             said = "another id" if former != stage.physical_id() else "the same id"
@@ -180,9 +181,10 @@ class StackLife:
         nothing = all(stage.is_gone(vm_id) for vm_id in (place.vm, place.unknown))
         self._findings.saw("failed-create", status == "ROLLBACK_COMPLETE" and named and nothing, f"{status}; {reason}")
         deletions = [
-            event["ResourceStatus"] for event in stage.deployments.events(stage.failing)
+            event["ResourceStatus"]
+            for event in stage.deployments.events(stage.failing)
             if event["ResourceType"] == RESOURCE_TYPE and event["ResourceStatus"].startswith("DELETE_")
-        ]  # fmt: skip
+        ]
         if "DELETE_COMPLETE" in deletions:
             self._findings.saw("delete-after-failed-create", True, ", ".join(deletions))
         else:

@@ -61,9 +61,15 @@ def synthesize(where: Where, variants: dict[str, Variant], directory: Path) -> d
     specification.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "acceptance.stacks", str(specification), str(directory)]
     process = subprocess.Popen(  # noqa: S603
-        command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True, env=_environment(),
-    )  # fmt: skip
+        command,
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=_environment(),
+    )
     try:
         output, _ = process.communicate(timeout=_LIMIT)
     except BaseException:
@@ -100,9 +106,13 @@ def _write(specification: Path, directory: Path) -> None:
         entitlements = None
         if variant["vms"]:
             entitlements = WindowsServerEntitlements(
-                stack, "Windows", environment_id=said["environment"], connector_id=said["connector"],
-                vm_ids=variant["vms"], timeout=Duration.minutes(SERVICE_TIMEOUT),
-            )  # fmt: skip
+                stack,
+                "Windows",
+                environment_id=said["environment"],
+                connector_id=said["connector"],
+                vm_ids=variant["vms"],
+                timeout=Duration.minutes(SERVICE_TIMEOUT),
+            )
         if variant["fails_after"] is not None:
             # Nobody ever signals: it fails when its time is up.
             failing = CfnWaitCondition(stack, "Neighbour", handle=handle.ref, timeout=str(variant["fails_after"]))

@@ -104,10 +104,12 @@ class OneCall:
         environment = self._arena.environment(table, bundle=True)
         call = json.dumps(
             {
-                "service": "dynamodb", "action": "GetItem", "physicalResourceId": {"id": "entitlements"},
+                "service": "dynamodb",
+                "action": "GetItem",
+                "physicalResourceId": {"id": "entitlements"},
                 "parameters": {"TableName": table, "Key": {"Id": {"S": "none"}}},
             }
-        )  # fmt: skip
+        )
         for step in ("Create", "Delete"):
             event = self._arena.event(step, vm_ids(3), "" if step == "Create" else "entitlements", at=HOST_443)
             event["ResourceProperties"] |= {"Create": call, "Delete": call, "InstallLatestAwsSdk": "false"}
@@ -199,10 +201,12 @@ def synth(kind: str, vms: int, folder: Path) -> Synth:
     """Synthesize a stack."""
     began = time.time()
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.synth", kind, str(vms), str(folder)], cwd=HERE.parent,
+        [sys.executable, "-m", "benchmarks.synth", kind, str(vms), str(folder)],
+        cwd=HERE.parent,
         env={**os.environ, "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

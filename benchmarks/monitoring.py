@@ -57,9 +57,12 @@ def _runs(arena: Arena, asset: Path, vms: int, often: int) -> Runs:
     place = Connector(ENVIRONMENT, CONNECTOR)
     declared = DeclaredSet("Windows", place, frozenset(ids), "request", 1, live=True)
     item = {
-        "Id": {"S": STACK_ID}, "Version": {"N": "1"}, "Claims": {"N": "0"}, "Calls": {"M": {}},
+        "Id": {"S": STACK_ID},
+        "Version": {"N": "1"},
+        "Claims": {"N": "0"},
+        "Calls": {"M": {}},
         "Body": {"B": packed_body(State().declare("set", declared))},
-    }  # fmt: skip
+    }
     arena.database.put_item(TableName=ledger, Item=item)
     environment = arena.environment(ledger, bundle=False) | {
         "MONITOR_TABLE_NAME": memory,

@@ -49,8 +49,12 @@ def _bars(
             values = [of(one) for one in series.measured]
             middle = statistics.median(values)
             axes.bar(  # type: ignore[attr-defined]
-                index + (place - 1.5) * width, middle, width, color=colour,
+                index + (place - 1.5) * width,
+                middle,
+                width,
+                color=colour,
                 label=contender if index == 0 else None,
-                yerr=[[middle - min(values)], [max(values) - middle]], error_kw={"linewidth": 0.7},
-            )  # fmt: skip
+                yerr=[[middle - min(values)], [max(values) - middle]],
+                error_kw={"linewidth": 0.7},
+            )
     axes.set_xticks(range(len(sizes)), [f"{vms:,} VMs" for vms in sizes])  # type: ignore[attr-defined]

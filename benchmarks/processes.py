@@ -90,9 +90,12 @@ def invoke(contender: Contender, event: dict[str, Any], environment: dict[str, s
         It failed.
     """
     job = {
-        "asset": str(contender.asset), "path": contender.path, "handler": contender.handler,
-        "event": event, "timeout": timeout,
-    }  # fmt: skip
+        "asset": str(contender.asset),
+        "path": contender.path,
+        "handler": contender.handler,
+        "event": event,
+        "timeout": timeout,
+    }
     read, write = os.pipe()
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output:
         given.write(json.dumps(job).encode())
@@ -100,9 +103,12 @@ def invoke(contender: Contender, event: dict[str, Any], environment: dict[str, s
         began = time.time()
         process = subprocess.Popen(
             contender.command,
-            stdin=given, stdout=output, stderr=output, pass_fds=(write,),
+            stdin=given,
+            stdout=output,
+            stderr=output,
+            pass_fds=(write,),
             env={"PATH": os.environ["PATH"], "REPORT": str(write), "NODE_PATH": str(MODULES), **environment},
-        )  # fmt: skip
+        )
         os.close(write)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.time() - began

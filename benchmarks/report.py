@@ -71,11 +71,12 @@ def _row(figures: Figures, series: Series) -> tuple[str, ...]:
         f"{cpu / floor:.2f}" if floor else "-",
         _spread([one.wall for one in measured], ".2f"),
         f"{max(one.peak_mb for one in measured):.0f}",
-        "-" if series.contender == NODE
+        "-"
+        if series.contender == NODE
         else f"{calls['CreateEntitlement']}/{calls['DeleteEntitlement']}/{calls['ListVmEntitlements']}",
         str(calls["GetItem"] + calls["PutItem"] + calls["UpdateItem"]) if series.contender == OURS else "-",
         f"{series.answer_bytes}",
-    )  # fmt: skip
+    )
 
 
 def _notes(figures: Figures) -> list[str]:
@@ -122,7 +123,7 @@ def show(console: Console, figures: Figures) -> list[Check]:
         ("Runs of the monitor", monitoring.HEADINGS, [one.row() for one in figures.monitor]),
         ("What is deployed", _THINGS, _things(figures)),
         ("Targets", _TARGETS, [(one.target, one.measured, "yes" if one.met else "NO") for one in checks(figures)]),
-    ):  # fmt: skip
+    ):
         table = Table(title=title, title_justify="left")
         for heading in headings:
             table.add_column(heading)
@@ -160,16 +161,16 @@ def write(figures: Figures) -> None:
     """Put the tables between the marks of docs/performance.md, and the plot beside it."""
     text = DOCUMENT.read_text(encoding="utf-8")
     for mark, content in {
-        "targets": _markdown(_TARGETS, [
-            (one.target, one.measured, "yes" if one.met else "**no**") for one in checks(figures)
-        ]),
-        "requests": _markdown(_HEADINGS, rows(figures)) + "\n\n" + "\n\n".join(
-            note.replace("*", "\\*") for note in _notes(figures)
+        "targets": _markdown(
+            _TARGETS, [(one.target, one.measured, "yes" if one.met else "**no**") for one in checks(figures)]
         ),
+        "requests": _markdown(_HEADINGS, rows(figures))
+        + "\n\n"
+        + "\n\n".join(note.replace("*", "\\*") for note in _notes(figures)),
         "monitor": _markdown(monitoring.HEADINGS, [one.row() for one in figures.monitor]),
         "deployed": _markdown(_THINGS, _things(figures)) + "\n\n" + _synth_line(figures),
         "machine": _machine(figures),
-    }.items():  # fmt: skip
+    }.items():
         pattern = rf"(<!-- {mark} -->\n).*?(<!-- end -->)"
         text = re.sub(pattern, partial(_between, content), text, flags=re.DOTALL)
     DOCUMENT.write_text(text, encoding="utf-8")

@@ -22,9 +22,12 @@ def ours(stack: aws_cdk.Stack, vm_ids: list[str]) -> None:
 
 def _function(stack: aws_cdk.Stack, name: str) -> lambda_.Function:
     return lambda_.Function(
-        stack, name, code=lambda_.Code.from_asset(str(HERE / "handlers" / "plain")), handler="index.handler",
+        stack,
+        name,
+        code=lambda_.Code.from_asset(str(HERE / "handlers" / "plain")),
+        handler="index.handler",
         runtime=lambda_.Runtime.PYTHON_3_14,
-    )  # fmt: skip
+    )
 
 
 def plain(stack: aws_cdk.Stack, vm_ids: list[str]) -> None:
@@ -42,12 +45,13 @@ def aws_custom_resource(stack: aws_cdk.Stack, vm_ids: list[str]) -> None:
         "physical_resource_id": cr.PhysicalResourceId.of("entitlements"),
     }
     cr.AwsCustomResource(
-        stack, "Windows",
+        stack,
+        "Windows",
         on_create=cr.AwsSdkCall(action="createEntitlement", **call),
         on_delete=cr.AwsSdkCall(action="deleteEntitlement", **call),
         install_latest_aws_sdk=False,
         policy=cr.AwsCustomResourcePolicy.from_sdk_calls(resources=["*"]),
-    )  # fmt: skip
+    )
 
 
 def provider(stack: aws_cdk.Stack, vm_ids: list[str]) -> None:

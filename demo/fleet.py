@@ -150,9 +150,16 @@ class FleetDemo:
         environment = self._aws.child_environment()
         environment["COLUMNS"] = str(self._console.width)
         done = subprocess.run(  # noqa: S603  our own command, no shell
-            [sys.executable, "-m", "evs_fleet", *arguments], cwd=self._directory, env=environment, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "evs_fleet", *arguments],
+            cwd=self._directory,
+            env=environment,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=LIMIT,
+            check=False,
+        )
         self._console.print(done.stdout, markup=False, highlight=False, soft_wrap=True, end="")
         self._console.print(f"exit status {done.returncode}", style="dim", highlight=False)
         self._check(done.returncode == status, f"exit status is {done.returncode}, and should be {status}")

@@ -7,21 +7,25 @@ without an answer may have started an invocation all the same; another Invoke wo
 would do likewise. So the ledger is asked first.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 from .aws.calls import AwsError, Denied, Refused, Unanswered, call
 from .clock import Clock
 from .ledger.fence import Fence
 from .ledger.state import State
 from .log import logger
 from .pace import Pace
-from .platform import InvocationClients
 
 _NO_TIME = "too little of the function's time was left to begin one"
 
 
+@dataclass(frozen=True)
 class HandingOver:
     """The end of one invocation whose request goes on.
 
-    Args:
+    Attributes:
+        client: boto3's of Lambda.
         function: its own ARN.
         request_id: of the request.
         issued_at: when CloudFormation issued it, in epoch seconds.
@@ -30,20 +34,16 @@ class HandingOver:
         is_answering: all is done but the answer.
     """
 
-    def __init__(
-        self, fence: Fence, clients: InvocationClients, clock: Clock, pace: Pace, function: str, request_id: str,
-        issued_at: float, answer_by: float, tries_before: int | None, *, is_answering: bool,
-    ) -> None:  # fmt: skip
-        self._fence = fence
-        self._clock = clock
-        self._pace = pace
-        self._client = clients.make("lambda")
-        self._function = function
-        self._request_id = request_id
-        self._issued_at = issued_at
-        self._answer_by = answer_by
-        self._tries_before = tries_before
-        self._is_answering = is_answering
+    fence: Fence
+    client: Any
+    clock: Clock
+    pace: Pace
+    function: str
+    request_id: str
+    issued_at: float
+    answer_by: float
+    tries_before: int | None
+    is_answering: bool
 
     def go_on(self, payload: bytes) -> str | None:
         """Let somebody go on with the request. Return why nobody can, or None.
@@ -51,12 +51,12 @@ class HandingOver:
         Raises:
             RuntimeError: Lambda's asynchronous retry begins this invocation again in a minute or two.
         """
-        if self._clock.has_room_for_last_calls(2):
+        if self.clock.has_room_for_last_calls(2):
             error = self._invoke_repeatedly(payload)
             if error is None:
                 return None
             is_final = isinstance(error, Refused) or (
-                isinstance(error, Denied) and self._clock.now() - self._issued_at > self._pace.denied_for
+                isinstance(error, Denied) and self.clock.now() - self.issued_at > self.pace.denied_for
             )
             if is_final or not self._is_tried_again():
                 return _cannot_go_on(error)
@@ -66,7 +66,7 @@ class HandingOver:
             is_tried_again = self._is_tried_again()
             if is_tried_again:
                 self._count()
-            elif not self._clock.has_room_for_last_calls(1):
+            elif not self.clock.has_room_for_last_calls(1):
                 return _cannot_go_on(_NO_TIME)
             error = self._invoke(payload)
             if error is None:
@@ -82,25 +82,25 @@ class HandingOver:
             if error is None or isinstance(error, Refused):
                 return error
             if isinstance(error, Unanswered):
-                self._clock.sleep(self._pace.invoke_doubt)
-                is_left = self._fence.is_left_to_another(is_answering=self._is_answering)
+                self.clock.sleep(self.pace.invoke_doubt)
+                is_left = self.fence.is_left_to_another(is_answering=self.is_answering)
                 if is_left:
                     logger.warning("Lambda had taken the event all the same: another invocation goes on")
                     return None
                 if is_left is None:
                     return error
             else:
-                self._clock.sleep(self._pace.invoke_retry)
-            if not self._clock.has_room_for_last_calls(2):
+                self.clock.sleep(self.pace.invoke_retry)
+            if not self.clock.has_room_for_last_calls(2):
                 return error
             logger.warning("%s; trying again", error)
 
     def _invoke(self, payload: bytes) -> AwsError | None:
         try:
             call(
-                self._client.invoke,
+                self.client.invoke,
                 "lambda:InvokeFunction",
-                FunctionName=self._function,
+                FunctionName=self.function,
                 InvocationType="Event",
                 Payload=payload,
             )
@@ -112,8 +112,8 @@ class HandingOver:
 
     def _is_tried_again(self) -> bool:
         """Tell whether Lambda tries this event again, and early enough for an answer."""
-        failed, due = self._failed(), self._pace.retried_after
-        in_time = self._answer_by - self._clock.now() - self._pace.least_invocation
+        failed, due = self._failed(), self.pace.retried_after
+        in_time = self.answer_by - self.clock.now() - self.pace.least_invocation
         return failed < len(due) and in_time >= due[failed]
 
     def _failed(self) -> int:
@@ -122,22 +122,22 @@ class HandingOver:
         The ledger has those that could be counted. An invocation that was killed, or did not reach the ledger, shows in
         the time alone.
         """
-        counted = self._fence.hand_overs_failed()
-        if counted is None and self._tries_before is None:
-            return len(self._pace.retried_after)
-        return max(counted or 0, self._tries_before or 0)
+        counted = self.fence.hand_overs_failed()
+        if counted is None and self.tries_before is None:
+            return len(self.pace.retried_after)
+        return max(counted or 0, self.tries_before or 0)
 
     def _count(self) -> None:
         """Note in the ledger that this event has failed once more."""
         failed = self._failed() + 1
 
         def counted(state: State) -> State:
-            record = state.requests.get(self._fence.key)
-            if record is None or record.request_id != self._request_id:
+            record = state.requests.get(self.fence.key)
+            if record is None or record.request_id != self.request_id:
                 return state
-            return state.record(self._fence.key, hand_overs_failed=max(record.hand_overs_failed, failed))
+            return state.record(self.fence.key, hand_overs_failed=max(record.hand_overs_failed, failed))
 
-        self._fence.withdraw(counted)
+        self.fence.withdraw(counted)
 
 
 def _cannot_go_on(error: AwsError | str) -> str:

@@ -142,9 +142,17 @@ class Invocation:
             return self._given_up(f"{self._pace.most_invocations} invocations of the function have not been enough")
         request = steps.request
         handing_over = HandingOver(
-            fence, self._clients, self._clock, self._pace, self._context.invoked_function_arn, request.request_id,
-            request.issued_at(before.began), before.answer_by, steps.tries_before, is_answering=self._is_answering,
-        )  # fmt: skip
+            fence=fence,
+            client=self._clients.make("lambda"),
+            clock=self._clock,
+            pace=self._pace,
+            function=self._context.invoked_function_arn,
+            request_id=request.request_id,
+            issued_at=request.issued_at(before.began),
+            answer_by=before.answer_by,
+            tries_before=steps.tries_before,
+            is_answering=self._is_answering,
+        )
         why_not = handing_over.go_on(payload)
         return self._given_up(why_not) if why_not else None
 

@@ -102,11 +102,13 @@ class Cdk:
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         path = f"{PROJECT / '.venv' / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
         return {
-            **environment, "PATH": path, "CDK_HOME": str(self._directory / "home"),
+            **environment,
+            "PATH": path,
+            "CDK_HOME": str(self._directory / "home"),
             "NODE_COMPILE_CACHE": str(COMPILED),
             **({"NODE_OPTIONS": f"--require {json.dumps(str(SHORT_WAITS))}"} if self._has_short_waits else {}),
             **({} if self._validates else {"CDK_VALIDATION": "false"}),
-        }  # fmt: skip
+        }
 
     def __call__(self, *arguments: str, app: str | None = None, limit: float = LIMIT) -> Done:
         """Run `cdk` with these arguments and return how it ended.
@@ -139,9 +141,16 @@ class Cdk:
 
     def _run(self, command: list[str], limit: float) -> tuple[int, str]:
         process = subprocess.Popen(  # noqa: S603  our own command, no shell
-            command, cwd=PROJECT, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
-        )  # fmt: skip
+            command,
+            cwd=PROJECT,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
         try:
             output, _ = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:

@@ -124,9 +124,14 @@ def run(command: list[str]) -> None:
     for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"):
         environment.pop(name, None)
     done = subprocess.run(  # noqa: S603  our own command, no shell
-        command, cwd=str(PROJECT), env=environment, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
+        command,
+        cwd=str(PROJECT),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     if done.returncode != 0:
         output = done.stdout.decode(errors="replace").strip()
         raise SetupError(f"{' '.join(command)} ended with {done.returncode}:\n{output[-4000:]}")

@@ -81,9 +81,15 @@ def run(command: list[str], cwd: Path, **variables: str) -> str:
     unwanted = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "CDK_OUTDIR")
     environment = {name: value for name, value in os.environ.items() if name not in unwanted} | variables
     done = subprocess.run(  # noqa: S603  our own command, no shell
-        command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=_LIMIT, check=False,
-    )  # fmt: skip
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT,
+        check=False,
+    )
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip())[-2000:]
         raise CommandError(f"{Path(command[0]).name} {' '.join(command[1:4])} ended with {done.returncode}: {said}")

@@ -198,9 +198,13 @@ class EntitlementMonitor(MetricMethods):
             self._parts, f"{prefix}AtRiskAlarm", place, period=self._period, threshold=at_risk
         )
         self._not_entitled[declared_set] = monitor_metrics.not_entitled_alarm(
-            self._parts, f"{prefix}NotEntitledAlarm", place, period=self._period, threshold=not_entitled,
+            self._parts,
+            f"{prefix}NotEntitledAlarm",
+            place,
+            period=self._period,
+            threshold=not_entitled,
             periods=self._not_entitled_periods,
-        )  # fmt: skip
+        )
         alarms = [self._at_risk[declared_set], self._not_entitled[declared_set]]
         for alarm in alarms:
             monitor_topic.tell(alarm, self._topic)

@@ -16,9 +16,16 @@ from evs_entitlements.place import Place
 NAMESPACE = "EvsEntitlements"
 #: The metrics of one environment and connector, in the order of a dashboard.
 METRICS = (
-    "Declared", "Entitled", "AtRisk", "Removed", "Failed", "Missing", "NotEntitled", "Undeclared",
+    "Declared",
+    "Entitled",
+    "AtRisk",
+    "Removed",
+    "Failed",
+    "Missing",
+    "NotEntitled",
+    "Undeclared",
     "ConnectorReachable",
-)  # fmt: skip
+)
 #: Those that the alarms need.
 ALARMED = ("AtRisk", "NotEntitled")
 

@@ -65,7 +65,9 @@ def _let_alarms_publish(stack: Stack, topic: sns.ITopic) -> None:
     if topic.master_key is not None:
         topic.master_key.add_to_resource_policy(
             iam.PolicyStatement(
-                actions=["kms:Decrypt", "kms:GenerateDataKey*"], principals=[alarms], resources=["*"],
+                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                principals=[alarms],
+                resources=["*"],
                 conditions=of_account,
             )
-        )  # fmt: skip
+        )

@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 RE_REGISTERED, ADDED, REMOVED, RENAMED, CHANGED = "re-registered", "added", "removed", "renamed", "changed"
 REFUSED, EXCLUDED = "refused", "excluded"
 _STYLES = {
-    RE_REGISTERED: WARN, ADDED: GOOD, REMOVED: BAD, RENAMED: WARN, CHANGED: WARN, REFUSED: WARN, EXCLUDED: DIM,
-}  # fmt: skip
+    RE_REGISTERED: WARN,
+    ADDED: GOOD,
+    REMOVED: BAD,
+    RENAMED: WARN,
+    CHANGED: WARN,
+    REFUSED: WARN,
+    EXCLUDED: DIM,
+}
 
 #: Columns of the table, whose last one has the rest in words.
 TABLE = (Column("change", "Change", styles=_STYLES), Column("id", "VM"), Column("name", "Name"), Column("what", ""))

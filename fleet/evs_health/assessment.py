@@ -53,8 +53,14 @@ class Kind(StrEnum):
 
 #: What EVS's own rows can say. The other kinds need an inventory.
 OF_EVS = (
-    Kind.MISSING, Kind.FAILED, Kind.AT_RISK, Kind.REMOVED, Kind.CREATING, Kind.UNKNOWN_STATUS, Kind.UNDECLARED,
-)  # fmt: skip
+    Kind.MISSING,
+    Kind.FAILED,
+    Kind.AT_RISK,
+    Kind.REMOVED,
+    Kind.CREATING,
+    Kind.UNKNOWN_STATUS,
+    Kind.UNDECLARED,
+)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ Owns every call to CloudFormation's API. Where it can't be found out, the answer
 kept. A nested stack completes with its root: until the root's operation has ended, all of it may be rolled back.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from ..aws.calls import AwsError, Denied, NotFound, Refused, call
 from ..aws.clients import Clients
@@ -22,31 +23,31 @@ _GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 EVENT_PAGES = 100
 
 
+_T = TypeVar("_T")
+
+
 class TooManyEvents(Failure):
     """The stack has more events than are, or can be, read. That won't pass."""
 
 
+@dataclass
 class Stack:
     """The stack that a request belongs to.
 
-    Args:
+    Attributes:
         until: epoch seconds until which questions are tried again at the latest. Each is tried for `Pace.stack_for`.
         cut_short: stack -> how many invocations of the request have ended while they read its events.
     """
 
-    def __init__(
-        self, clients: Clients, retries: Retries, clock: Clock, pace: Pace, stack_id: str, until: float,
-        cut_short: dict[str, int],
-    ) -> None:  # fmt: skip
-        self._cut_short = cut_short
-        self._clock = clock
-        self._pace = pace
-        self._clients = clients
-        self._retries = retries
-        self._stack_id = stack_id
-        self._until = until
-        self._client: Any = None
-        self._described: dict[str, dict[str, Any]] = {}
+    clients: Clients
+    retries: Retries
+    clock: Clock
+    pace: Pace
+    stack_id: str
+    until: float
+    cut_short: dict[str, int]
+    _client: Any = field(default=None, init=False)
+    _described: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
 
     def physical_id_of(self, logical_id: str) -> str | None:
         """Return the PhysicalResourceId that CloudFormation names for a resource; None where it names none.
@@ -73,17 +74,17 @@ class Stack:
             Failure: IAM refuses one of the three questions, still so after `Pace.denied_for`.
         """
         try:
-            self._described[self._stack_id] = self._one(self._stack_id)
+            self._described[self.stack_id] = self._one(self.stack_id)
             root = self._root
-            if root != self._stack_id:
+            if root != self.stack_id:
                 self._described[root] = self._one(root)
             self._ask("DescribeStackEvents", root)
-            self._ask("DescribeStackResource", self._stack_id, LogicalResourceId=logical_id)
+            self._ask("DescribeStackResource", self.stack_id, LogicalResourceId=logical_id)
         except (AwsError, Failure) as error:
             if isinstance(error, Denied) or isinstance(error.__cause__, Denied):
                 raise Failure(
                     f"{error}. The function that carries this out may not ask CloudFormation "
-                    f"about {self._stack_id}, or about a stack that this one is in, so it could not remove safely "
+                    f"about {self.stack_id}, or about a stack that this one is in, so it could not remove safely "
                     "what it would entitle here: deploy the stack of the function with a stack_names pattern that "
                     "covers these names"
                 ) from error
@@ -91,27 +92,25 @@ class Stack:
 
     def _resource(self, logical_id: str) -> dict[str, Any]:
         try:
-            answer = self._ask("DescribeStackResource", self._stack_id, LogicalResourceId=logical_id)
-        except (Refused, NotFound) as error:
-            if "does not exist" in error.message:
-                return {}
-            raise Failure(f"CloudFormation can't be asked for the resource's id: {error}") from error
+            answer = self._ask("DescribeStackResource", self.stack_id, LogicalResourceId=logical_id)
         except AwsError as error:
+            if isinstance(error, Refused | NotFound) and "does not exist" in error.message:
+                return {}
             raise Failure(f"CloudFormation can't be asked for the resource's id: {error}") from error
         detail: dict[str, Any] = answer["StackResourceDetail"]
         return {} if detail.get("ResourceStatus") in _GONE else detail
 
     def is_being_deleted(self) -> bool:
         """Tell whether the whole stack is going; False where that can't be learnt."""
-        return self._describe(self._stack_id).get("StackStatus") == "DELETE_IN_PROGRESS"
+        return self._describe(self.stack_id).get("StackStatus") == "DELETE_IN_PROGRESS"
 
     def is_gone(self) -> bool:
         """Tell whether the stack's deletion has ended; False where that can't be learnt."""
-        return self._describe(self._stack_id).get("StackStatus") == "DELETE_COMPLETE"
+        return self._describe(self.stack_id).get("StackStatus") == "DELETE_COMPLETE"
 
     def is_rolling_back(self) -> bool:
         """Tell whether the stack, or its root, is rolling back; False where that can't be learnt."""
-        return any("ROLLBACK" in self._describe(one).get("StackStatus", "") for one in {self._stack_id, self._root})
+        return any("ROLLBACK" in self._describe(one).get("StackStatus", "") for one in {self.stack_id, self._root})
 
     def completed_since(self, moment: float, now: float) -> bool:
         """Tell whether it is certain that an operation which was under way at `moment` completed (epoch seconds).
@@ -134,12 +133,12 @@ class Stack:
         root = self._root
         if not self._describe(root):
             return False
-        try:
-            has = has_reached(self._events(root), root, statuses, moment)
-        except (AwsError, Failure) as error:
-            logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
-            return False
-        return now - moment > self._pace.stack_history if has is None else has
+
+        def has() -> bool:
+            known = has_reached(self._events(root), root, statuses, moment)
+            return now - moment > self.pace.stack_history if known is None else known
+
+        return _learnt(has, careful=False)
 
     def has_ignored(self, physical_id: str, moment: float, now: float) -> bool:
         """Tell whether it is certain that the stack does not have a PhysicalResourceId, as `fate_of` has it."""
@@ -150,11 +149,7 @@ class Stack:
 
         The arguments are those of `find_out_fate`.
         """
-        try:
-            return self.find_out_fate(physical_id, moment, now)
-        except (AwsError, Failure) as error:
-            logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
-            return Fate.TAKEN_ON
+        return _learnt(lambda: self.find_out_fate(physical_id, moment, now), careful=Fate.TAKEN_ON)
 
     def find_out_fate(self, physical_id: str, moment: float, now: float) -> Fate:
         """Return what has become of a PhysicalResourceId that was answered after `moment`.
@@ -169,10 +164,10 @@ class Stack:
         Raises:
             AwsError, Failure: CloudFormation can't be asked.
         """
-        if now - moment > self._pace.stack_history:
+        if now - moment > self.pace.stack_history:
             return Fate.TAKEN_ON
         try:
-            return fate_of(self._events(self._stack_id), self._stack_id, physical_id, moment)
+            return fate_of(self._events(self.stack_id), self.stack_id, physical_id, moment)
         except TooManyEvents as failure:
             logger.warning("whether CloudFormation has taken on %s is not certain: %s", physical_id, failure)
             return Fate.TAKEN_ON
@@ -182,22 +177,18 @@ class Stack:
 
         False where that can't be learnt.
         """
-        try:
-            return was_deleted(self._events(self._stack_id), physical_id, moment)
-        except (AwsError, Failure) as error:
-            logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
-            return False
+        return _learnt(lambda: was_deleted(self._events(self.stack_id), physical_id, moment), careful=False)
 
     def _events(self, stack_id: str) -> Iterator[dict[str, Any]]:
         """Yield a stack's events, newest first; raises TooManyEvents where there are too many of them."""
         token: dict[str, str] = {}
-        if self._cut_short.get(stack_id, 0) >= self._pace.events_anew:
-            raise TooManyEvents(f"{self._pace.events_anew} invocations have not had the time to read them")
+        if self.cut_short.get(stack_id, 0) >= self.pace.events_anew:
+            raise TooManyEvents(f"{self.pace.events_anew} invocations have not had the time to read them")
         for _ in range(EVENT_PAGES):
             try:
                 answer = self._ask("DescribeStackEvents", stack_id, **token)
             except HandOver:
-                self._cut_short[stack_id] = self._cut_short.get(stack_id, 0) + bool(token)
+                self.cut_short[stack_id] = self.cut_short.get(stack_id, 0) + bool(token)
                 raise
             yield from answer.get("StackEvents") or ()
             if not answer.get("NextToken"):
@@ -208,10 +199,10 @@ class Stack:
     @property
     def _root(self) -> str:
         """The ARN of the outermost stack: this one where it is not nested."""
-        described = self._describe(self._stack_id)
+        described = self._describe(self.stack_id)
         if root := described.get("RootId"):
             return str(root)
-        above, seen = self._stack_id, {self._stack_id}
+        above, seen = self.stack_id, {self.stack_id}
         while (parent := described.get("ParentId")) and parent not in seen:
             above = str(parent)
             seen.add(above)
@@ -234,17 +225,26 @@ class Stack:
 
     def _ask(self, operation: str, stack_id: str, **parameters: Any) -> dict[str, Any]:
         if self._client is None:
-            self._client = self._clients.make("cloudformation")
+            self._client = self.clients.make("cloudformation")
         method = {
             "DescribeStacks": self._client.describe_stacks,
             "DescribeStackResource": self._client.describe_stack_resource,
             "DescribeStackEvents": self._client.describe_stack_events,
         }[operation]
         # From now on: a question that comes late in a long invocation is tried again as one that comes early.
-        until = min(self._until, self._clock.now() + self._pace.stack_for)
-        return self._retries.through(
+        until = min(self.until, self.clock.now() + self.pace.stack_for)
+        return self.retries.through(
             lambda: call(method, f"cloudformation:{operation}", StackName=stack_id, **parameters),
             until,
-            tries=self._pace.stack_tries,
-            latest=self._until,
+            tries=self.pace.stack_tries,
+            latest=self.until,
         )
+
+
+def _learnt(question: Callable[[], _T], *, careful: _T) -> _T:
+    """Return what a stack's events say; the careful answer where CloudFormation can't be asked for them."""
+    try:
+        return question()
+    except (AwsError, Failure) as error:
+        logger.warning("CloudFormation can't be asked for the stack's events: %s", error)
+        return careful

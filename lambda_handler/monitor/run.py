@@ -37,8 +37,11 @@ from .post import Post
 
 #: The function's environment: the ledger's table, the monitor's own, the stack, and where the template declares.
 LEDGER_TABLE_NAME, MEMORY_TABLE_NAME, STACK_ID, PLACES = (
-    "LEDGER_TABLE_NAME", "MONITOR_TABLE_NAME", "STACK_ID", "PLACES",
-)  # fmt: skip
+    "LEDGER_TABLE_NAME",
+    "MONITOR_TABLE_NAME",
+    "STACK_ID",
+    "PLACES",
+)
 #: ... and which values are to be metrics, separated by commas; all where it is missing.
 METRICS = "METRICS"
 #: A run is repeated in some minutes: trouble is ridden out for less.
@@ -155,9 +158,15 @@ class _Run:
         self._send(place, memory, replace(memory, seen=seen).posting(events))
 
     def _event(
-        self, place: Connector, change: Change, vm_ids: frozenset[str], assessment: Assessment,
-        health: Health | None, connector: str, at: float,
-    ) -> Event:  # fmt: skip
+        self,
+        place: Connector,
+        change: Change,
+        vm_ids: frozenset[str],
+        assessment: Assessment,
+        health: Health | None,
+        connector: str,
+        at: float,
+    ) -> Event:
         until: datetime | None = words.until_removal(change, health, at)
         told = words.message(place, change, vm_ids, assessment, connector, at, until)
         logger.warning("%s", told)

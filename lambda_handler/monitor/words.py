@@ -66,9 +66,14 @@ def connector_words(place: Connector, health: Health | None, *, is_listed: bool)
 
 
 def message(
-    place: Connector, change: Change, vm_ids: VmIds, assessment: Assessment, connector: str, at: float,
+    place: Connector,
+    change: Change,
+    vm_ids: VmIds,
+    assessment: Assessment,
+    connector: str,
+    at: float,
     until: datetime | None,
-) -> str:  # fmt: skip
+) -> str:
     """Say what happened to VMs just now, what it means, and what to do."""
     who = f"{place}: {count(len(vm_ids))} of {len(assessment.declared):,} declared"
     vms = named(assessment, vm_ids)

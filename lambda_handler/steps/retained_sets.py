@@ -112,12 +112,13 @@ class RetainedSets(DeclaredSets):
         overlapping = {
             physical_id: other
             for physical_id, other in state.sets.items()
-            if other.live and (other.kept or other.logical_id != request.logical_id)
+            if other.live
+            and (other.kept or other.logical_id != request.logical_id)
             and physical_id != request.physical_id
             and other.connector == self.connector
             and (not other.kept or other.vm_ids & established)
             and other.vm_ids & mine
-        }  # fmt: skip
+        }
         try:
             gone = {
                 physical_id

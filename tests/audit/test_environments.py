@@ -84,9 +84,13 @@ def test_the_simplest_app_and_the_command(environment: Callable[[str], Path], tm
     # The digest of the code is in it.
     assert template["Resources"] == expected["Resources"]
     done = subprocess.run(
-        [str(python.parent / "evs-entitlements"), "--help"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        [str(python.parent / "evs-entitlements"), "--help"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert "Windows Server entitlements" in done.stdout
 
@@ -120,9 +124,13 @@ def test_the_same_code_from_the_wheel_in_every_python(
         "assert lambda_code.__file__.startswith(sys.argv[1])"
     )
     variables = {
-        "PATH": "/usr/bin:/bin", "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1", "TZ": "Asia/Tokyo",
-        "JSII_NODE": str(Path(node.origin).parent / "bin" / "node"), "LC_ALL": "C",
-    }  # fmt: skip
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(site),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TZ": "Asia/Tokyo",
+        "JSII_NODE": str(Path(node.origin).parent / "bin" / "node"),
+        "LC_ALL": "C",
+    }
     done = subprocess.run(
         [python, "-c", script, str(site)], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=500
     )

@@ -67,9 +67,10 @@ def test_bytes_that_differ_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_make_dist_builds_the_same_bytes() -> None:
-    assert f"SOURCE_DATE_EPOCH={wheel_environment.EPOCH} python -m hatchling build" in (
-        wheel_environment.PROJECT / "Makefile"
-    ).read_text()  # fmt: skip
+    assert (
+        f"SOURCE_DATE_EPOCH={wheel_environment.EPOCH} python -m hatchling build"
+        in (wheel_environment.PROJECT / "Makefile").read_text()
+    )
 
 
 @pytest.mark.long

@@ -15,15 +15,26 @@ from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).resolve().parents[2]
 FILES = [
-    *sorted(PROJECT.glob("requirements*.txt")), PROJECT / "constraints.txt", PROJECT / "local_aws" / "requirements.txt",
+    *sorted(PROJECT.glob("requirements*.txt")),
+    PROJECT / "constraints.txt",
+    PROJECT / "local_aws" / "requirements.txt",
     PROJECT / "tests" / "integration" / "old-botocore.txt",
-]  # fmt: skip
+]
 NODE = ["package.json", "benchmarks/package.json", "examples/typescript/package.json"]
 #: What may be redistributed with, or needed by, something under the Apache License 2.0. In lower case.
 ALLOWED = {
-    "apache-2.0", "apache license 2.0", "apache2", "apache software license", "mit", "mit license", "bsd-2-clause",
-    "bsd-3-clause", "bsd license", "isc", "psf-2.0",
-}  # fmt: skip
+    "apache-2.0",
+    "apache license 2.0",
+    "apache2",
+    "apache software license",
+    "mit",
+    "mit license",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "bsd license",
+    "isc",
+    "psf-2.0",
+}
 #: Not what a distribution says of itself here, but no licence either.
 NOTHING = {"", "unknown", "dual license"}
 #: Come with Python's own environments.

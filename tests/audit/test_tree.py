@@ -16,8 +16,10 @@ FORBIDDEN = {
         r"""(?i)secret_?access_?key["']?\s*[=:]\s*["']?(?!\S*EXAMPLEKEY)[A-Za-z0-9/+]{40}\b"""
     ),
     "private key": re.compile("-----BEGIN [A-Z ]*" + "PRIVATE KEY-----"),
-    "token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{22,}|glpat-[\w-]{20}|xox[abpr]-[\w-]{10,}"
-                        r"|npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{20,})"),
+    "token": re.compile(
+        r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{22,}|glpat-[\w-]{20}|xox[abpr]-[\w-]{10,}"
+        r"|npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{20,})"
+    ),
     "signature of an address": re.compile(r"X-Amz-Signature=[0-9a-f]{64}"),
     "host of a package index": re.compile(
         "|".join([r"\bpypi\." + "org", "python" + r"hosted\.org", "registry" + r"\.npm", r"\bnpmjs\." + "(?:org|com)"])
@@ -25,7 +27,7 @@ FORBIDDEN = {
     "path of one machine": re.compile(
         r"(?<![\w.~:/-])(?:/(?:home/(?!runner\b)\w|root/|Users/\w|work/)|[A-Z]:\\Users\\)"
     ),
-}  # fmt: skip
+}
 #: Long words that people make by chance only.
 HIGH_ENTROPY = re.compile(r"""(?i)(?:password|passwd|secret|token|api_?key)["']?\s*[=:]\s*["']([\w/+=.-]{24,})["']""")
 
@@ -73,8 +75,14 @@ def test_it_would_be_found(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["AKIAIOSFODNN7EXAMPLE", "password: str", 'token = "EvsEntitlementsProviderServiceToken"', "docs/home/page.md",
-     "https://docs.aws.amazon.com/home/x", "/home/runner"],
-)  # fmt: skip
+    [
+        "AKIAIOSFODNN7EXAMPLE",
+        "password: str",
+        'token = "EvsEntitlementsProviderServiceToken"',
+        "docs/home/page.md",
+        "https://docs.aws.amazon.com/home/x",
+        "/home/runner",
+    ],
+)
 def test_what_is_none_of_it(text: str) -> None:
     assert findings(text) == []

@@ -71,8 +71,14 @@ class TestWorkflow:
 
 @pytest.mark.parametrize(
     "used",
-    ["actions/checkout@v7", "actions/checkout@v7.0.1 # v7.0.1", "actions/checkout@3d3c42e5aac5", "./local",
-     "docker://alpine:3", "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"],
-)  # fmt: skip
+    [
+        "actions/checkout@v7",
+        "actions/checkout@v7.0.1 # v7.0.1",
+        "actions/checkout@3d3c42e5aac5",
+        "./local",
+        "docker://alpine:3",
+        "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
+    ],
+)
 def test_an_action_that_is_not_pinned_is_found(used: str) -> None:
     assert unpinned(f"    steps:\n      - uses: {used}\n") == [used]

@@ -71,9 +71,13 @@ class Deployer:
         assembly = tempfile.mkdtemp(prefix="cdk.out-", dir=directory)
         began, clock = time.time(), time.monotonic()
         ran = subprocess.run(
-            shlex.split(app), cwd=PROJECT, capture_output=True, text=True, timeout=LIMIT,
+            shlex.split(app),
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
             env={**environment, "CDK_OUTDIR": assembly, "CDK_CONTEXT_JSON": json.dumps(context)},
-        )  # fmt: skip
+        )
         said = ran.stdout + ran.stderr
         if ran.returncode != 0:
             return Done(app, ran.returncode, said, began, time.monotonic() - clock, assembly)

@@ -69,10 +69,15 @@ class Variant:
         entitlements: WindowsServerEntitlements | None = None
         if self.vm_ids:
             entitlements = WindowsServerEntitlements(
-                stack, "Windows", environment_id=ENVIRONMENT, connector_id=self.connector_id, vm_ids=self.vm_ids,
-                adopt_existing=self.adopt_existing, timeout=Duration.seconds(self.timeout),
+                stack,
+                "Windows",
+                environment_id=ENVIRONMENT,
+                connector_id=self.connector_id,
+                vm_ids=self.vm_ids,
+                adopt_existing=self.adopt_existing,
+                timeout=Duration.seconds(self.timeout),
                 removal_policy=RemovalPolicy.RETAIN if self.retain else RemovalPolicy.DESTROY,
-            )  # fmt: skip
+            )
             if self.monitored:
                 entitlements.monitor(dashboard=True, topic=sns.Topic(stack, "OnCall"))
         if self.elsewhere:

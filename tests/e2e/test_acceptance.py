@@ -20,9 +20,18 @@ from tests.e2e.stacks import CONNECTOR, ENVIRONMENT, OTHER_CONNECTOR
 WHERE = ("--environment", ENVIRONMENT, "--vm", "vm-101")
 #: Names and hosts of the shipped inventory, ids, credentials: what a report must not have.
 SECRETS = (
-    ENVIRONMENT, CONNECTOR, OTHER_CONNECTOR, "vm-101", "vm-102", "000000000000", "corp.example.com", "dc01", "https://",
-    "Signature", "127.0.0.1",
-)  # fmt: skip
+    ENVIRONMENT,
+    CONNECTOR,
+    OTHER_CONNECTOR,
+    "vm-101",
+    "vm-102",
+    "000000000000",
+    "corp.example.com",
+    "dc01",
+    "https://",
+    "Signature",
+    "127.0.0.1",
+)
 
 
 class Acceptance:
@@ -40,9 +49,14 @@ class Acceptance:
         }
         return subprocess.Popen(
             [sys.executable, "-m", "acceptance", "--directory", str(self.directory), *arguments],
-            cwd=PROJECT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, start_new_session=True,
-        )  # fmt: skip
+            cwd=PROJECT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def run(self, *arguments: str, typed: str = "") -> tuple[int, str]:
         process = self.begin(*arguments)
@@ -106,9 +120,13 @@ def test_what_the_api_says_is_as_assumed(acceptance: Acceptance) -> None:
 
 def test_what_is_otherwise_is_told_as_different(acceptance: Acceptance) -> None:
     acceptance.cloud.evs.set(
-        create_latency=2.0, already_entitled="refuse", unentitled_delete="refuse", keep_former_rows=True,
-        refuse_delete_while_creating=True, hide_rows={"vm-101": 2},
-    )  # fmt: skip
+        create_latency=2.0,
+        already_entitled="refuse",
+        unentitled_delete="refuse",
+        keep_former_rows=True,
+        refuse_delete_while_creating=True,
+        hide_rows={"vm-101": 2},
+    )
     code, output = acceptance.run(*WHERE, "--only", "questions,life", "--yes")
     assert code == 1, output
     different = {name for name, verdict in acceptance.verdicts().items() if verdict == "different"}

@@ -52,9 +52,7 @@ def synthesized(name: str, directory: Path, *vm_ids: str) -> str:
             ec2.SubnetConfiguration(name="Inner", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
         ],
     )
-    boundary = iam.ManagedPolicy(around, "Boundary", statements=[
-        iam.PolicyStatement(actions=["*"], resources=["*"])
-    ])  # fmt: skip
+    boundary = iam.ManagedPolicy(around, "Boundary", statements=[iam.PolicyStatement(actions=["*"], resources=["*"])])
     activation = WindowsActivationEndpoint(
         around,
         "Activation",

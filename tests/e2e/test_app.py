@@ -58,8 +58,9 @@ def test_deploy_update_failing_update_destroy(cloud: Cloud) -> None:
 def test_a_second_environment_is_a_second_stack_and_takes_nothing_away(cloud: Cloud, tmp_path: Path) -> None:
     assemblies = {}
     for environment, connector, vm_id in (
-        (ENVIRONMENT, CONNECTOR, "vm-101"), ("env-zyxwv98765", "cnctr-zyxwv98765", "vm-401"),
-    ):  # fmt: skip
+        (ENVIRONMENT, CONNECTOR, "vm-101"),
+        ("env-zyxwv98765", "cnctr-zyxwv98765", "vm-401"),
+    ):
         folder = tmp_path / environment
         folder.mkdir()
         given = {"environmentId": environment, "connectorId": connector, "vmIds": vm_id, "timeoutMinutes": "2"}

@@ -31,8 +31,9 @@ def test_a_first_deployment_whose_neighbour_fails_leaves_nothing_even_with_retai
     done = cloud.refused(variant, "Neighbour")
     assert cloud.status(variant) == "ROLLBACK_COMPLETE"
     assert changing_calls(cloud.aws, ["vm-101"], since=done.began) == [
-        "CreateEntitlement vm-101", "DeleteEntitlement vm-101",
-    ]  # fmt: skip
+        "CreateEntitlement vm-101",
+        "DeleteEntitlement vm-101",
+    ]
     assert cloud.held() == []
 
 
@@ -46,8 +47,9 @@ def test_an_update_whose_neighbour_fails_rolls_back_without_touching_the_old_set
     assert cloud.held() == ["vm-101", "vm-102"]
     assert changing_calls(cloud.aws, ["vm-101", "vm-102"], since=done.began) == []
     assert changing_calls(cloud.aws, ["vm-103"], since=done.began) == [
-        "CreateEntitlement vm-103", "DeleteEntitlement vm-103",
-    ]  # fmt: skip
+        "CreateEntitlement vm-103",
+        "DeleteEntitlement vm-103",
+    ]
     cloud.destroyed(Variant(name, ["vm-101", "vm-102"]))
     assert cloud.held() == []
 

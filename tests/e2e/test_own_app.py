@@ -85,8 +85,11 @@ def test_two_nested_stacks_deep(cloud: Cloud) -> None:
     assert cloud.held() == ["vm-101"]
     # The function's role may ask about each stack that it is in, by its id, and about no other.
     iam = cloud.aws.boto3_client("iam")
-    stacks = [stack for stack in cloud.aws.boto3_client("cloudformation").describe_stacks()["Stacks"]
-              if stack["StackName"].startswith(name)]  # fmt: skip
+    stacks = [
+        stack
+        for stack in cloud.aws.boto3_client("cloudformation").describe_stacks()["Stacks"]
+        if stack["StackName"].startswith(name)
+    ]
     assert len(stacks) == 3
     asked = []
     for role in iam.list_roles()["Roles"]:

@@ -86,9 +86,13 @@ def outlive_without_invoking_itself(cloud: Cloud) -> Outcome:
     outcome = Outcome()
     # It ends in doubt as long as it rides the refusal out, here longer than one invocation.
     variant = Variant(
-        cloud.name(), ["vm-116"], timeout=240, function_timeout=FUNCTION_TIMEOUT, forbidden=["lambda:InvokeFunction"],
+        cloud.name(),
+        ["vm-116"],
+        timeout=240,
+        function_timeout=FUNCTION_TIMEOUT,
+        forbidden=["lambda:InvokeFunction"],
         denied_for=75,
-    )  # fmt: skip
+    )
     outcome.note(cloud, cloud.deploy(variant), "vm-116")
     outcome.said = said(cloud, variant)
     return outcome
@@ -112,9 +116,10 @@ def log_decisions(cloud: Cloud, stack_name: str) -> dict[str, str]:
     role = f"arn:aws:iam::{ACCOUNT}:role/{ids['AWS::IAM::Role']}"
     stream = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{ids['AWS::Logs::LogGroup']}:log-stream:today"
     answer = cloud.aws.boto3_client("iam").simulate_principal_policy(
-        PolicySourceArn=role, ResourceArns=[stream],
+        PolicySourceArn=role,
+        ResourceArns=[stream],
         ActionNames=["logs:CreateLogStream", "logs:PutLogEvents", "logs:CreateLogGroup"],
-    )  # fmt: skip
+    )
     return {result["EvalActionName"]: result["EvalDecision"] for result in answer["EvaluationResults"]}
 
 
@@ -211,8 +216,10 @@ def test_a_function_that_may_not_invoke_itself_is_saved_by_the_retry_of_lambda(o
 def test_the_role_may_write_to_its_own_log_group_and_not_make_one(outcomes: Outcomes) -> None:
     with_it, without_it = (json.loads(said) for said in outcomes["logs"].result().said)
     assert with_it == {
-        "logs:CreateLogStream": "allowed", "logs:PutLogEvents": "allowed", "logs:CreateLogGroup": "implicitDeny",
-    }  # fmt: skip
+        "logs:CreateLogStream": "allowed",
+        "logs:PutLogEvents": "allowed",
+        "logs:CreateLogGroup": "implicitDeny",
+    }
     assert set(without_it.values()) == {"implicitDeny"}
 
 

@@ -11,20 +11,42 @@ import openpyxl
 
 #: Columns of RVTools' sheet vInfo, in its order, as far as they matter; and the same in its other form.
 PLAIN = {
-    "VM": "name", "Powerstate": "power", "Template": "template", "SRM Placeholder": "", "DNS Name": "",
-    "Connection state": "connection", "CPUs": "vcpus", "Memory": "memory", "Folder": "folder", "Datacenter": "",
-    "Cluster": "cluster", "Host": "host", "OS according to the configuration file": "guest",
-    "OS according to the VMware Tools": "tools", "VM ID": "id", "VM UUID": "uuid", "VI SDK Server": "server",
-    "VI SDK UUID": "server_uuid", "Owner": "owner",
-}  # fmt: skip
+    "VM": "name",
+    "Powerstate": "power",
+    "Template": "template",
+    "SRM Placeholder": "",
+    "DNS Name": "",
+    "Connection state": "connection",
+    "CPUs": "vcpus",
+    "Memory": "memory",
+    "Folder": "folder",
+    "Datacenter": "",
+    "Cluster": "cluster",
+    "Host": "host",
+    "OS according to the configuration file": "guest",
+    "OS according to the VMware Tools": "tools",
+    "VM ID": "id",
+    "VM UUID": "uuid",
+    "VI SDK Server": "server",
+    "VI SDK UUID": "server_uuid",
+    "Owner": "owner",
+}
 PREFIXED = {
-    "vInfoVMName": "name", "vInfoPowerstate": "power", "vInfoTemplate": "template",
+    "vInfoVMName": "name",
+    "vInfoPowerstate": "power",
+    "vInfoTemplate": "template",
     "vInfoConnectionState": "connection",
-    "vInfoCPUs": "vcpus", "vInfoFolder": "folder", "vInfoCluster": "cluster", "vInfoHost": "host",
+    "vInfoCPUs": "vcpus",
+    "vInfoFolder": "folder",
+    "vInfoCluster": "cluster",
+    "vInfoHost": "host",
     "vInfoOS": "guest",
-    "vInfoOSTools": "tools", "vInfoVMID": "id", "vInfoUUID": "uuid", "vInfoVISDKServer": "server",
+    "vInfoOSTools": "tools",
+    "vInfoVMID": "id",
+    "vInfoUUID": "uuid",
+    "vInfoVISDKServer": "server",
     "vInfoVISDKUUID": "server_uuid",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -114,12 +136,16 @@ def _object(vm: Machine) -> dict[str, Any]:
         "availableField": [{"key": 7, "name": "Owner", "type": "string"}],
         "customValue": [{"key": 7, "value": vm.owner}],
         "config": {
-            "name": vm.name, "guestId": vm.guest_id, "guestFullName": vm.guest, "instanceUuid": vm.uuid,
-            "template": vm.template, "hardware": {"numCPU": vm.vcpus, "memoryMB": vm.memory},
+            "name": vm.name,
+            "guestId": vm.guest_id,
+            "guestFullName": vm.guest,
+            "instanceUuid": vm.uuid,
+            "template": vm.template,
+            "hardware": {"numCPU": vm.vcpus, "memoryMB": vm.memory},
         },
         "runtime": {"powerState": vm.power, "connectionState": vm.connection},
         "summary": {"config": {"name": vm.name}},
-    }  # fmt: skip
+    }
 
 
 def _capital(value: Any) -> Any:

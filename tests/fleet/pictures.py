@@ -116,9 +116,12 @@ def on_a_terminal(vcenter: Simulator, directory: Path, *arguments: str) -> str:
     clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
     running = subprocess.Popen(
         [sys.executable, "-m", "evs_fleet", *arguments],
-        cwd=directory, stdin=follower, stdout=follower, stderr=follower,
+        cwd=directory,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
         env={**clean, **vcenter.environment, "TERM": "xterm-256color"},
-    )  # fmt: skip
+    )
     os.close(follower)
     parts = []
     # The end of a terminal is an error to read from, on Linux.

@@ -46,9 +46,15 @@ def process(*arguments: object, cwd: Path, **environment: str) -> Done:
     """Run `evs-entitlements` in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "evs_fleet", *map(str, arguments)],
-        cwd=cwd, env={**_clean(), "PYTHONUTF8": "1", **environment}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, encoding="utf-8", timeout=SECONDS, check=False,
-    )  # fmt: skip
+        cwd=cwd,
+        env={**_clean(), "PYTHONUTF8": "1", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+        check=False,
+    )
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -157,9 +157,12 @@ def on_a_terminal(directory: Path, *arguments: str, **environment: str) -> str:
     clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
     running = subprocess.Popen(
         [sys.executable, "-m", "evs_fleet", *arguments],
-        cwd=directory, stdin=follower, stdout=follower, stderr=follower,
+        cwd=directory,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
         env={**clean, "TERM": "xterm-256color", "COLUMNS": "120", **environment},
-    )  # fmt: skip
+    )
     os.close(follower)
     parts = []
     # The terminal's end is an error to read from, on Linux.

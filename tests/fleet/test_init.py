@@ -88,9 +88,13 @@ def test_questions_on_a_terminal(vcenter: Simulator, tmp_path: Path) -> None:
     place = ["--port", str(vcenter.port), "--ca-file", str(vcenter.ca_file)]
     running = subprocess.Popen(
         [sys.executable, "-m", "evs_fleet", "init", *IDS, *place],
-        cwd=tmp_path, stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
+        cwd=tmp_path,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
         env={name: value for name, value in os.environ.items() if not name.startswith("VCENTER_")},
-    )  # fmt: skip
+    )
     os.close(follower)
     try:
         said = b""

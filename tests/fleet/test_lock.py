@@ -22,11 +22,17 @@ VALID: dict[str, Any] = {
     "connector_id": CONNECTOR,
     "vcenter": {"host": "vc01", "instance_uuid": "dbed6e0c"},
     "vms": [
-        {"id": "vm-9", "name": "sql01", "instance_uuid": "5012", "guest_id": "windows2019srv_64Guest", "vcpus": 4,
-         "folder": "/DC0/vm/Windows"},
+        {
+            "id": "vm-9",
+            "name": "sql01",
+            "instance_uuid": "5012",
+            "guest_id": "windows2019srv_64Guest",
+            "vcpus": 4,
+            "folder": "/DC0/vm/Windows",
+        },
         {"id": "vm-10", "name": "sql02"},
     ],
-}  # fmt: skip
+}
 
 
 def changed(**values: Any) -> dict[str, Any]:
@@ -120,9 +126,13 @@ def test_files_that_can_not_be_read(tmp_path: Path) -> None:
 TEXT = st.one_of(st.none(), st.text(max_size=8))
 VMS = st.builds(
     LockedVm,
-    id=st.integers(0, 10**9).map("vm-{}".format), name=st.text(max_size=8), instance_uuid=TEXT, guest_id=TEXT,
-    vcpus=st.one_of(st.none(), st.integers(1, 512)), folder=TEXT,
-)  # fmt: skip
+    id=st.integers(0, 10**9).map("vm-{}".format),
+    name=st.text(max_size=8),
+    instance_uuid=TEXT,
+    guest_id=TEXT,
+    vcpus=st.one_of(st.none(), st.integers(1, 512)),
+    folder=TEXT,
+)
 VCENTERS = st.one_of(st.none(), st.builds(LockedVcenter, host=TEXT, instance_uuid=TEXT))
 
 

@@ -180,18 +180,28 @@ def test_a_page_token_that_ages_while_a_list_is_read(big_stack: Stack) -> None:
     vm_ids = [f"vm-{number}" for number in range(1001, 1251)]
     assert stack.create(vm_ids)["Status"] == "SUCCESS"
     stack.evs.fault(
-        "error", operations=["ListVmEntitlements"], after_calls=1, count=1,
-        code="ValidationException", status=400, message="The pagination token has expired.",
-    )  # fmt: skip
+        "error",
+        operations=["ListVmEntitlements"],
+        after_calls=1,
+        count=1,
+        code="ValidationException",
+        status=400,
+        message="The pagination token has expired.",
+    )
     assert stack.create(["vm-101"], logical_id="Other")["Status"] == "SUCCESS"
 
 
 @pytest.mark.parametrize("message", ["vm-103 was not found", "Some virtual machine was not found"])
 def test_a_creation_that_finds_a_vm_missing_names_that_vm_not_the_environment(stack: Stack, message: str) -> None:
     stack.evs.fault(
-        "error", operations=["CreateEntitlement"], vm_ids=["vm-103"], count=None,
-        code="ResourceNotFoundException", status=400, message=message,
-    )  # fmt: skip
+        "error",
+        operations=["CreateEntitlement"],
+        vm_ids=["vm-103"],
+        count=None,
+        code="ResourceNotFoundException",
+        status=400,
+        message=message,
+    )
     answer = stack.create([*VMS, "vm-103"])
     assert answer["Status"] == "FAILED"
     assert "1 of 3 VMs could not be entitled: vm-103: ResourceNotFoundException" in answer["Reason"]
@@ -217,9 +227,14 @@ def test_refusals_that_name_one_vm_each_are_not_followed_for_ever(big_stack: Sta
     vm_ids = [f"vm-{number}" for number in range(1001, 1201)]
     for vm_id in vm_ids:
         stack.evs.fault(
-            "error", operations=["CreateEntitlement"], vm_ids=[vm_id], count=None,
-            code="ResourceNotFoundException", status=400, message=f"{vm_id} was not found",
-        )  # fmt: skip
+            "error",
+            operations=["CreateEntitlement"],
+            vm_ids=[vm_id],
+            count=None,
+            code="ResourceNotFoundException",
+            status=400,
+            message=f"{vm_id} was not found",
+        )
     answer = stack.create(vm_ids)
     assert "50 of 200 VMs could not be entitled (150 not tried)" in answer["Reason"]
     assert len(stack.evs.calls("CreateEntitlement")) == 50
@@ -289,9 +304,13 @@ def test_what_another_resource_could_not_remove_does_not_fail_this_ones_delete(s
     event = stack.event("Delete", VMS, logical_id="Stuck", physical_id=first["PhysicalResourceId"], service_timeout=25)
     assert stack.deliver(event).answer()["Status"] == "FAILED"
     event = stack.event(
-        "Delete", ["vm-103"], logical_id="Other", physical_id=here["PhysicalResourceId"], connector=OTHER_CONNECTOR,
+        "Delete",
+        ["vm-103"],
+        logical_id="Other",
+        physical_id=here["PhysicalResourceId"],
+        connector=OTHER_CONNECTOR,
         service_timeout=25,
-    )  # fmt: skip
+    )
     assert stack.deliver(event).answer()["Status"] == "SUCCESS"
     assert stack.evs.held(connector_id=OTHER_CONNECTOR) == []
     assert stack.evs.held(connector_id=CONNECTOR) == ["vm-101", "vm-105"]

@@ -115,9 +115,13 @@ class Lifecycle(RuleBasedStateMachine):
         self.sides = [Side(stack) for stack in PLAYGROUND()]
         self.evs = self.sides[0].stack.evs
         self.evs.set(
-            already_entitled=already, refuse_delete_while_creating=refuse_creating, keep_former_rows=several_rows,
-            shuffle_rows=several_rows, create_latency=latency, delete_latency=delete_latency,
-        )  # fmt: skip
+            already_entitled=already,
+            refuse_delete_while_creating=refuse_creating,
+            keep_former_rows=several_rows,
+            shuffle_rows=several_rows,
+            create_latency=latency,
+            delete_latency=delete_latency,
+        )
         self.by_hand: dict[str, set[str]] = {CONNECTOR: set(), OTHER_CONNECTOR: set()}
         self.deliveries: list[Delivery] = []
 
@@ -147,8 +151,10 @@ class Lifecycle(RuleBasedStateMachine):
         stack.settle(began)
         self.deliveries.append(delivery)
         self.evs.clear_faults()
-        note(f"{event['RequestType']} {event['LogicalResourceId']} {trouble} {fault} -> {answer['Status']} "
-             f"{answer['PhysicalResourceId']} {answer['Reason'][:200]}")  # fmt: skip
+        note(
+            f"{event['RequestType']} {event['LogicalResourceId']} {trouble} {fault} -> {answer['Status']} "
+            f"{answer['PhysicalResourceId']} {answer['Reason'][:200]}"
+        )
         return answer
 
     def event(
@@ -162,9 +168,14 @@ class Lifecycle(RuleBasedStateMachine):
         **properties: Any,
     ) -> dict[str, Any]:
         return side.stack.event(
-            kind, sorted(vm_ids), logical_id=name, physical_id=physical_id, connector=connector, service_timeout=120,
+            kind,
+            sorted(vm_ids),
+            logical_id=name,
+            physical_id=physical_id,
+            connector=connector,
+            service_timeout=120,
             **properties,
-        )  # fmt: skip
+        )
 
     def foreign(self, side: Side, connector: str) -> set[str]:
         """VMs whose entitlement is not this stack's."""
@@ -202,9 +213,18 @@ class Lifecycle(RuleBasedStateMachine):
 
     # --- rules -----------------------------------------------------------------------------------------------------
 
-    @rule(which=stacks, name=names, vm_ids=vm_sets, connector=connectors, linux=st.sampled_from([False] * 4 + [True]),
-          adopt=st.booleans(), rolled_back=st.sampled_from([False, False, True]), trouble=troubles, fault=faults,
-          cleaning=troubles)  # fmt: skip
+    @rule(
+        which=stacks,
+        name=names,
+        vm_ids=vm_sets,
+        connector=connectors,
+        linux=st.sampled_from([False] * 4 + [True]),
+        adopt=st.booleans(),
+        rolled_back=st.sampled_from([False, False, True]),
+        trouble=troubles,
+        fault=faults,
+        cleaning=troubles,
+    )
     def create(
         self,
         which: int,
@@ -261,9 +281,18 @@ class Lifecycle(RuleBasedStateMachine):
         older.invocation.wait()
         side.stack.reached("UPDATE_ROLLBACK_COMPLETE")
 
-    @rule(which=stacks, name=names, vm_ids=vm_sets, connector=connectors, linux=st.sampled_from([False] * 4 + [True]),
-          adopt=st.booleans(), end=st.sampled_from(["complete", "complete", "rollback", "rollback with update"]),
-          trouble=troubles, fault=faults, cleaning=troubles)  # fmt: skip
+    @rule(
+        which=stacks,
+        name=names,
+        vm_ids=vm_sets,
+        connector=connectors,
+        linux=st.sampled_from([False] * 4 + [True]),
+        adopt=st.booleans(),
+        end=st.sampled_from(["complete", "complete", "rollback", "rollback with update"]),
+        trouble=troubles,
+        fault=faults,
+        cleaning=troubles,
+    )
     def update(
         self,
         which: int,
@@ -369,8 +398,17 @@ class Lifecycle(RuleBasedStateMachine):
         side.retained[name, old.connector] = set(old.vm_ids)
         side.stack.reached("UPDATE_COMPLETE")
 
-    @rule(which=stacks, name=names, first=vm_sets, second=vm_sets, connector=connectors, trouble=troubles, fault=faults,
-          linux=st.sampled_from([False, False, True]), cleaning=troubles)  # fmt: skip
+    @rule(
+        which=stacks,
+        name=names,
+        first=vm_sets,
+        second=vm_sets,
+        connector=connectors,
+        trouble=troubles,
+        fault=faults,
+        linux=st.sampled_from([False, False, True]),
+        cleaning=troubles,
+    )
     def create_whose_answer_is_ignored(
         self,
         which: int,
@@ -408,9 +446,17 @@ class Lifecycle(RuleBasedStateMachine):
         self.delete(side, name, "made-up", first, connector, cleaning)
         side.stack.reached("UPDATE_COMPLETE")
 
-    @rule(which=stacks, name=names, second=vm_sets, third=vm_sets, connector=connectors,
-          end=st.sampled_from(["complete", "rollback", "rollback with update"]), trouble=troubles, fault=faults,
-          cleaning=troubles)  # fmt: skip
+    @rule(
+        which=stacks,
+        name=names,
+        second=vm_sets,
+        third=vm_sets,
+        connector=connectors,
+        end=st.sampled_from(["complete", "rollback", "rollback with update"]),
+        trouble=troubles,
+        fault=faults,
+        cleaning=troubles,
+    )
     def updates_without_rollback(
         self,
         which: int,
@@ -471,9 +517,10 @@ class Lifecycle(RuleBasedStateMachine):
     def unbroken(self, since: list[dict[str, Any]], vm_ids: set[str], connector: str) -> None:
         """What stays declared has not lost its entitlement for a moment."""
         ended = [
-            change for change in self.evs.changes()[len(since):]
+            change
+            for change in self.evs.changes()[len(since) :]
             if change["vm_id"] in vm_ids and change["connector_id"] == connector and change["status"] == "DELETED"
-        ]  # fmt: skip
+        ]
         assert not ended
 
     @invariant()

@@ -43,8 +43,15 @@ def run(shell: str, folder: Path, *lines: str) -> subprocess.CompletedProcess[st
 @pytest.mark.parametrize("shell", SHELLS)
 def test_without_an_instance_eval_fails_and_what_follows_reaches_no_aws(shell: str, tmp_path: Path) -> None:
     line = 'eval "$(python -m local_aws environment --name nobody)"'
-    done = run(shell, tmp_path, f"{line} && echo went on", "echo status $?", "cdk deploy", "echo status $?",
-               "command cdk deploy")  # fmt: skip
+    done = run(
+        shell,
+        tmp_path,
+        f"{line} && echo went on",
+        "echo status $?",
+        "cdk deploy",
+        "echo status $?",
+        "command cdk deploy",
+    )
     assert done.stdout == ("status 1\nstatus 1\ncdk deploy with no-local-aws-is-running of  at http://127.0.0.1:9\n")
     assert done.stderr.count("no instance nobody running") == 2
 
@@ -80,8 +87,11 @@ def test_with_an_instance_the_shell_reaches_it_until_it_has_gone(shell: str, tmp
             process.stdout.readline()
             shown = subprocess.run(
                 [sys.executable, "-m", "local_aws", "environment", "--name", name],
-                cwd=ROOT, capture_output=True, text=True, check=True,
-            ).stdout  # fmt: skip
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
             done = run(shell, tmp_path, shown, "cdk diff -c 'a=b c'", "echo status $?")
             assert done.stdout.startswith("cdk diff -c a=b c with test of  at https://localhost:")
             assert done.stdout.endswith("status 0\n")

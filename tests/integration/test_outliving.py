@@ -37,9 +37,12 @@ def test_at_the_deadline_it_fails_in_time_and_is_undone(stack: Stack, request_ty
     physical_id = before["PhysicalResourceId"] if request_type == "Update" else None
     logical_id = "Windows" if request_type == "Update" else "Late"
     event = stack.event(
-        request_type, ["vm-102", "vm-103"], physical_id=physical_id, logical_id=logical_id,
+        request_type,
+        ["vm-102", "vm-103"],
+        physical_id=physical_id,
+        logical_id=logical_id,
         service_timeout=service_timeout,
-    )  # fmt: skip
+    )
     began = time.monotonic()
     answer = stack.deliver(event, timeout=30).answer(80)
     assert time.monotonic() - began < service_timeout

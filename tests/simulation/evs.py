@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from .clock import Clock
-from .errors import Refusal
+from .errors import Refusal, not_found, refuse
 from .rows import BY_HAND, Look, Row, Where
 from .weather import Weather
 
@@ -76,10 +76,7 @@ class Evs:
         environment, connector = where
         known = {place[0] for place in self.places}
         resource = ("connector", connector) if environment in known else ("environment", environment)
-        raise Refusal(
-            "ResourceNotFoundException", f"The {resource[0]} {resource[1]} was not found", 404,
-            resourceId=resource[1], resourceType=resource[0],
-        )  # fmt: skip
+        raise not_found(resource[1], resource[0])
 
     def connector(self, connector_id: str) -> dict[str, Any]:
         """Return what ListEnvironmentConnectors says of a connector, but for its ids."""
@@ -99,11 +96,11 @@ class Evs:
             if (row := self.held(where, vm_id)) is not None and not self._is_created_anew(row, maker)
         }
         if refused := [vm_id for vm_id in vm_ids if self.bad.get(vm_id) == "refused"]:
-            self._refuse(refused[:1], "is not running a supported Windows Server version", weather.refusal)
+            refuse(refused[:1], "is not running a supported Windows Server version", weather.refusal)
         # Clocks differ by half a second: taken so soon after somebody else's call, nobody could tell whose it is.
         is_new = any(row.began > self._clock.now - 1.0 and row.maker != maker for row in held.values())
         if held and (is_new or weather.held_answer in ("named", "unnamed")):
-            self._refuse(sorted(held), "already has an entitlement", HELD_NAMED.get(weather.held_answer, "unnamed"))
+            refuse(sorted(held), "already has an entitlement", HELD_NAMED.get(weather.held_answer, "unnamed"))
         made = [self._begin(where, vm_id, maker) for vm_id in vm_ids if vm_id not in held]
         old = list(held.values()) if weather.held_answer == "old row" else []
         return [*made, *old]
@@ -112,20 +109,6 @@ class Evs:
     def _is_created_anew(row: Row, maker: str) -> bool:
         # Of what EVS has removed from somebody else a Create is refused: whose a renewed one was, nobody could tell.
         return row.status == "ENTITLEMENT_REMOVED" and (row.maker == maker or maker in row.adopters)
-
-    def _refuse(self, vm_ids: list[str], why: str, how: str) -> None:
-        named = ", ".join(vm_ids)
-        if how == "fields":
-            fields = [{"name": f"vmIds.{vm_id}", "message": f"{vm_id} {why}"} for vm_id in vm_ids]
-            raise Refusal("ValidationException", "invalid input", reason="fieldValidationFailed", fieldList=fields)
-        if how == "message":
-            raise Refusal("ValidationException", f"VM {named} {why}", reason="other")
-        if how == "not found":
-            raise Refusal(
-                "ResourceNotFoundException", f"VM {vm_ids[0]} was not found", 404,
-                resourceId=vm_ids[0], resourceType="vm",
-            )  # fmt: skip
-        raise Refusal("ValidationException", f"one or more VMs can't be processed: {why}", reason="other")
 
     def _begin(self, where: Where, vm_id: str, maker: str) -> Row:
         weather, now = self.weather, self._clock.now
@@ -177,11 +160,11 @@ class Evs:
         }
         creating = [vm_id for vm_id in vm_ids if any(row.status == "CREATING" for row in rows[vm_id])]
         if creating and weather.refuse_delete_while_creating:
-            self._refuse(creating, "is being created", "message" if weather.refusal != "unnamed" else "unnamed")
+            refuse(creating, "is being created", "message" if weather.refusal != "unnamed" else "unnamed")
         if stuck := [vm_id for vm_id in vm_ids if vm_id in self.stuck and rows[vm_id]]:
             for row in rows[stuck[0]]:
                 row.is_deletion_refused = True
-            self._refuse(stuck[:1], "can't be processed at the moment", weather.refusal)
+            refuse(stuck[:1], "can't be processed at the moment", weather.refusal)
         absent = [vm_id for vm_id in vm_ids if not rows[vm_id]]
         if weather.failed_delete_refused:
             absent += [
@@ -189,7 +172,7 @@ class Evs:
             ]
         if absent and weather.absent_answer != "taken":
             how = "message" if weather.absent_answer == "named" else weather.absent_answer
-            self._refuse(absent, "has no entitlement", how)
+            refuse(absent, "has no entitlement", how)
         taken = [row for vm_id in vm_ids for row in rows[vm_id]]
         for row in taken:
             if not row.deletion_accepted:

@@ -13,7 +13,8 @@ from typing import Any
 from .clock import Process, Signal, any_of
 from .declared import Properties
 from .requests import Request
-from .stacks import Resource, Stack, Template
+from .resources import Resource, Template
+from .stacks import Stack
 
 #: CloudFormation tries a Delete in clean-up so often, then skips it.
 TRIES = 3

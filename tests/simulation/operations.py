@@ -11,7 +11,7 @@ from .clock import Signal
 from .declared import Properties
 from .operation_requests import Requests
 from .operation_requests import Ways as Ways
-from .stacks import Resource, Template
+from .resources import Resource, Template
 
 
 class Operation(Requests):

@@ -12,7 +12,8 @@ from .clock import Process
 from .history import BAD, History, Step
 from .operations import Operation, Ways
 from .people import People
-from .stacks import Stack, Template
+from .resources import Template
+from .stacks import Stack
 from .weather import Weather
 from .world import CONNECTOR, ENVIRONMENT, OTHER_CONNECTOR, World
 

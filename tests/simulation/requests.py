@@ -41,9 +41,15 @@ class Request:
     """
 
     def __init__(
-        self, stack: "Stack", kind: str, logical_id: str, physical_id: str | None,
-        properties: Mapping[str, Any], old: Mapping[str, Any] | None, seed: str,
-    ) -> None:  # fmt: skip
+        self,
+        stack: "Stack",
+        kind: str,
+        logical_id: str,
+        physical_id: str | None,
+        properties: Mapping[str, Any],
+        old: Mapping[str, Any] | None,
+        seed: str,
+    ) -> None:
         world = self._world = stack.world
         self.stack = stack
         self.type = kind

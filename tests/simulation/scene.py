@@ -10,8 +10,9 @@ from typing import Any
 from .clock import Process
 from .operations import Operation, Ways
 from .requests import Request
+from .resources import Resource, Template
 from .rows import Where
-from .stacks import Resource, Stack, Template
+from .stacks import Stack
 from .weather import Weather
 from .world import CONNECTOR, ENVIRONMENT, HERE, OTHER_CONNECTOR, World
 
@@ -93,9 +94,15 @@ class SceneStack:
     # --- single requests ------------------------------------------------------------------------------------------
 
     def issue(
-        self, kind: str, vm_ids: Iterable[str], physical_id: str | None = None, logical_id: str = LOGICAL_ID,
-        old: dict[str, Any] | None = None, delivered: list[float] | None = None, **given: Any,
-    ) -> Request:  # fmt: skip
+        self,
+        kind: str,
+        vm_ids: Iterable[str],
+        physical_id: str | None = None,
+        logical_id: str = LOGICAL_ID,
+        old: dict[str, Any] | None = None,
+        delivered: list[float] | None = None,
+        **given: Any,
+    ) -> Request:
         """Let CloudFormation issue one request, which Lambda delivers after so many seconds, each of `delivered`."""
         seed = f"{self.world.seed}/{len(self.world.requests)}"
         request = Request(self.model, kind, logical_id, physical_id, properties(vm_ids, **given), old, seed)

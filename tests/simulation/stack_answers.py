@@ -7,7 +7,8 @@ from typing import Any
 
 from .errors import Refusal
 from .requests import TYPE
-from .stacks import Root, Stack
+from .resources import Root
+from .stacks import Stack
 
 
 def describe(stack: Stack, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:

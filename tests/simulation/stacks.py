@@ -5,7 +5,6 @@ and `stack_answers.py` says what there is.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .clock import Process
@@ -14,59 +13,25 @@ from .dynamodb import Table
 from .expectation import Facts
 from .functions import Function
 from .requests import TYPE, Request
+from .resources import Resource, Root
 from .rows import Where, moment
 
 if TYPE_CHECKING:
     from .world import World
 
 
-@dataclass
-class Resource:
-    """One custom resource.
-
-    Attributes:
-        former: ids that updates have replaced, with their properties, still to be deleted.
-        stable: id and properties at the end of the last stack operation that ended well; None for one made since.
-        tried: properties of an Update that failed or was cancelled.
-        retain: `attribute` (DeletionPolicy), `property` (RemovalPolicy alone) or nothing.
-    """
-
-    logical_id: str
-    properties: Properties
-    physical_id: str = ""
-    status: str = "CREATE_IN_PROGRESS"
-    former: list[tuple[str, Properties]] = field(default_factory=list)
-    stable: tuple[str, Properties] | None = None
-    tried: Properties | None = None
-    retain: str = ""
-    stable_retain: str = ""
-
-
-@dataclass
-class Template:
-    """What is to be deployed: logical id -> properties, and how each resource is retained."""
-
-    resources: dict[str, Properties]
-    retain: dict[str, str] = field(default_factory=dict)
-
-
-class Root:
-    """The stack in which a nested one is."""
-
-    def __init__(self, name: str) -> None:
-        self.id = f"arn:aws:cloudformation:us-east-1:000000000000:stack/{name}/{name}"
-        self.name = name
-        self.status = ""
-        self.events: list[dict[str, Any]] = []
-
-
 class Stack:
     """One stack with its function and its ledger's table: its own, or those of the stack that it shares them with."""
 
     def __init__(
-        self, world: "World", name: str, *, nested: bool = False, function_timeout: float | None = None,
+        self,
+        world: "World",
+        name: str,
+        *,
+        nested: bool = False,
+        function_timeout: float | None = None,
         shares: "Stack | None" = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.world = world
         self.name = name
         self.id = f"arn:aws:cloudformation:us-east-1:000000000000:stack/{name}/{name}"

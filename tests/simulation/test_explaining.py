@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from . import evs
+from .errors import refuse
 from .requests import Request
 from .scene import LOGICAL_ID, Scene, SceneStack
 from .trouble import Fate, broken, denied, garbage, internal_error, not_found, silence, throttled, unreachable
@@ -137,9 +139,17 @@ def test_what_was_found_while_it_waited_is_in_the_reason_at_the_end(make_world: 
 
 
 FATES = [
-    throttled(), throttled(30), internal_error(None), broken(None), silence(None), unreachable(), garbage(), denied(),
-    not_found(ENVIRONMENT), Fate("late answer", 0.0, late=60.0),
-]  # fmt: skip
+    throttled(),
+    throttled(30),
+    internal_error(None),
+    broken(None),
+    silence(None),
+    unreachable(),
+    garbage(),
+    denied(),
+    not_found(ENVIRONMENT),
+    Fate("late answer", 0.0, late=60.0),
+]
 
 
 @pytest.mark.parametrize("fate", FATES, ids=lambda fate: f"{fate.name} {fate.effect}")
@@ -252,8 +262,7 @@ def test_vms_and_connector_are_visible_in_a_reason_that_is_cut(
     world: Scene, stack: SceneStack, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.evs.lose_connector(HOUR)
-    refuse = world.evs._refuse
-    monkeypatch.setattr(world.evs, "_refuse", lambda vm_ids, why, how: refuse(vm_ids, f"{why} {message}", how))
+    monkeypatch.setattr(evs, "refuse", lambda vm_ids, why, how: refuse(vm_ids, f"{why} {message}", how))
     for number in range(20, 25):
         world.evs.bad[f"vm-{number}"] = "refused"
     request = stack.issue("Create", [f"vm-{number}" for number in range(18, 25)])

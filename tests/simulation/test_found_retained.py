@@ -22,8 +22,9 @@ def test_an_update_that_only_says_retain_counts(world: Scene, stack: SceneStack)
 @pytest.mark.parametrize("times", [1, 2])
 def test_what_was_retained_stays_though_its_delete_comes_again(world: Scene, stack: SceneStack, times: int) -> None:
     """The Delete failed since another VM is stuck; CloudFormation tries it again."""
-    stack.deploy({"Windows": properties(["vm-1"], retains=True), "Web": properties(["vm-2"])},
-                 retain={"Windows": "property"})  # fmt: skip
+    stack.deploy(
+        {"Windows": properties(["vm-1"], retains=True), "Web": properties(["vm-2"])}, retain={"Windows": "property"}
+    )
     world.evs.stuck.add("vm-2")
     stack.declare(["vm-1"], retain="property")
     assert world.status("vm-2") == "CREATED"

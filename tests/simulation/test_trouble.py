@@ -16,10 +16,21 @@ Make = Callable[..., Scene]
 @pytest.mark.parametrize("operation", ["CreateEntitlement", "DeleteEntitlement", "ListVmEntitlements"])
 @pytest.mark.parametrize(
     "fate",
-    [throttled(), throttled(30), internal_error(None), internal_error(0.0), broken(None), broken(0.0), silence(None),
-     silence(0.0), unreachable(), garbage(), denied()],
+    [
+        throttled(),
+        throttled(30),
+        internal_error(None),
+        internal_error(0.0),
+        broken(None),
+        broken(0.0),
+        silence(None),
+        silence(0.0),
+        unreachable(),
+        garbage(),
+        denied(),
+    ],
     ids=lambda fate: f"{fate.name} {fate.effect}",
-)  # fmt: skip
+)
 def test_a_fault_at_every_operation(world: Scene, stack: SceneStack, operation: str, fate: object) -> None:
     world.trouble.plan(operation, fate)  # type: ignore[arg-type]
     stack.declare(["vm-1", "vm-2"])
@@ -31,8 +42,9 @@ def test_a_fault_at_every_operation(world: Scene, stack: SceneStack, operation: 
 
 
 @pytest.mark.parametrize("operation", ["GetItem", "PutItem", "UpdateItem"])
-@pytest.mark.parametrize("fate", [throttled(), internal_error(0.0), broken(0.0), silence(0.0), unreachable()],
-                         ids=lambda fate: fate.name)  # fmt: skip
+@pytest.mark.parametrize(
+    "fate", [throttled(), internal_error(0.0), broken(0.0), silence(0.0), unreachable()], ids=lambda fate: fate.name
+)
 def test_a_ledger_in_trouble_is_ridden_out(world: Scene, stack: SceneStack, operation: str, fate: object) -> None:
     for _ in range(3):
         world.trouble.plan(operation, fate)  # type: ignore[arg-type]

@@ -73,10 +73,18 @@ def denied() -> Fate:
 
 
 def not_found(environment_id: str) -> Fate:
-    return Fate("not found once", None, lambda name: client_error(
-        name, "ResourceNotFoundException", f"The environment {environment_id} was not found", 404,
-        resourceId=environment_id, resourceType="environment",
-    ))  # fmt: skip
+    return Fate(
+        "not found once",
+        None,
+        lambda name: client_error(
+            name,
+            "ResourceNotFoundException",
+            f"The environment {environment_id} was not found",
+            404,
+            resourceId=environment_id,
+            resourceType="environment",
+        ),
+    )
 
 
 def garbage() -> Fate:

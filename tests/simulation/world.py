@@ -72,9 +72,13 @@ class World:
     # --- stacks ---------------------------------------------------------------------------------------------------
 
     def stack(
-        self, name: str = "", *, nested: bool = False, function_timeout: float | None = None,
+        self,
+        name: str = "",
+        *,
+        nested: bool = False,
+        function_timeout: float | None = None,
         shares: Stack | None = None,
-    ) -> Stack:  # fmt: skip
+    ) -> Stack:
         """Make a stack that does not exist yet: its first operation creates it."""
         name = name or f"stack-{len(self.stacks) + 1}"
         stack = self.stacks[name] = Stack(self, name, nested=nested, function_timeout=function_timeout, shares=shares)

@@ -163,10 +163,18 @@ class Stack:
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def event(
-        self, request_type: str, vm_ids: Any = (), *, logical_id: str = "Windows", physical_id: str | None = None,
-        issued: str | None = "", environment: str = ENVIRONMENT, connector: str = CONNECTOR,
-        service_timeout: int | None = None, **properties: Any,
-    ) -> dict[str, Any]:  # fmt: skip
+        self,
+        request_type: str,
+        vm_ids: Any = (),
+        *,
+        logical_id: str = "Windows",
+        physical_id: str | None = None,
+        issued: str | None = "",
+        environment: str = ENVIRONMENT,
+        connector: str = CONNECTOR,
+        service_timeout: int | None = None,
+        **properties: Any,
+    ) -> dict[str, Any]:
         """Make a request in the form of CloudFormation's; each one is issued a second after the one before."""
         if issued == "":
             now = datetime.now(UTC).replace(microsecond=0)
@@ -190,11 +198,17 @@ class Stack:
         own = f"http://127.0.0.1:{self.port}"
         aws = self.function.aws.environment()
         environment = {
-            **aws, "AWS_ENDPOINT_URL_LAMBDA": own, "AWS_ENDPOINT_URL_CLOUDFORMATION": own,
-            "AWS_ENDPOINT_URL_DYNAMODB": aws["AWS_ENDPOINT_URL"], "LEDGER_TABLE_NAME": self.table,
-            "SSL_CERT_FILE": str(self.receiver.ca_path), "AWS_LAMBDA_FUNCTION_NAME": "evs-entitlements",
-            "AWS_SESSION_TOKEN": "sessiontokensessiontoken", **self.env, **env,
-        }  # fmt: skip
+            **aws,
+            "AWS_ENDPOINT_URL_LAMBDA": own,
+            "AWS_ENDPOINT_URL_CLOUDFORMATION": own,
+            "AWS_ENDPOINT_URL_DYNAMODB": aws["AWS_ENDPOINT_URL"],
+            "LEDGER_TABLE_NAME": self.table,
+            "SSL_CERT_FILE": str(self.receiver.ca_path),
+            "AWS_LAMBDA_FUNCTION_NAME": "evs-entitlements",
+            "AWS_SESSION_TOKEN": "sessiontokensessiontoken",
+            **self.env,
+            **env,
+        }
         invocation = self.function.start(event, environment, timeout, self.log, at, self.patch)
         self.invocations.append(invocation)
         return invocation

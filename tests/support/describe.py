@@ -75,5 +75,6 @@ def error(status: int, code: str, message: str) -> Response:
     return Response(
         '<ErrorResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><Error><Type>Sender</Type>'
         f"<Code>{code}</Code><Message>{escape(message)}</Message></Error></ErrorResponse>",
-        status=status, content_type="text/xml",
-    )  # fmt: skip
+        status=status,
+        content_type="text/xml",
+    )

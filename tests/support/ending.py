@@ -46,9 +46,11 @@ class World:
         room.context.listing = cast(Any, listing)
         monkeypatch.setattr(invocation, "wired", lambda *_: (room.context, {"change": room.retries}))
         context = SimpleNamespace(
-            aws_request_id="r", invoked_function_arn="arn", log_stream_name="stream",
+            aws_request_id="r",
+            invoked_function_arn="arn",
+            log_stream_name="stream",
             get_remaining_time_in_millis=lambda: int((room.ends - room.at) * 1000),
-        )  # fmt: skip
+        )
         self.invocation = invocation.Invocation(EVENT, context, self, room.pace)
         self.payloads: list[dict[str, Any]] = []
         #: What becomes of each Invoke: seconds that it takes, and what it raises.

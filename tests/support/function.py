@@ -38,8 +38,10 @@ class Lambda:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PYTHON"))}
         self._process = subprocess.Popen(
             [python, str(Path(__file__).with_name("zygote.py")), str(self.asset), self._socket],
-            env=environment, cwd=directory, stdout=subprocess.PIPE,
-        )  # fmt: skip
+            env=environment,
+            cwd=directory,
+            stdout=subprocess.PIPE,
+        )
         assert self._process.stdout
         assert self._process.stdout.readline() == b"ready\n"
 

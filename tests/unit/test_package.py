@@ -57,11 +57,16 @@ def metadata(wheel: dict[str, bytes]) -> Message:
 
 def test_the_wheel_has_the_packages_of_the_project_and_nothing_else(wheel: dict[str, bytes]) -> None:
     assert {name.partition("/")[0] for name in wheel} == {
-        "evs_entitlements", "evs_fleet", "evs_health", f"evs_entitlements-{VERSION}.dist-info"
-    }  # fmt: skip
+        "evs_entitlements",
+        "evs_fleet",
+        "evs_health",
+        f"evs_entitlements-{VERSION}.dist-info",
+    }
     assert {name.split("/")[1] for name in wheel if name.startswith("evs_entitlements/") and name.count("/") > 1} == {
-        "lambda_handler", third_party.STAGED, BUILD["LICENCES"]
-    }  # fmt: skip
+        "lambda_handler",
+        third_party.STAGED,
+        BUILD["LICENCES"],
+    }
 
 
 def test_neither_tests_nor_tools_nor_caches_are_in_them(wheel: dict[str, bytes], sdist: set[str]) -> None:

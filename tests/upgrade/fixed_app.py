@@ -36,14 +36,23 @@ def synthesize(folder: Path) -> Path:
 def _licences(stack: Stack) -> None:
     for name, connector, vm_ids in (("Windows", CONNECTOR, VM_IDS), ("Elsewhere", OTHER_CONNECTOR, OTHER_VM_IDS)):
         WindowsServerEntitlements(
-            stack, name, environment_id=ENVIRONMENT, connector_id=connector, vm_ids=list(vm_ids), adopt_existing=True,
+            stack,
+            name,
+            environment_id=ENVIRONMENT,
+            connector_id=connector,
+            vm_ids=list(vm_ids),
+            adopt_existing=True,
             timeout=Duration.minutes(5),
-        )  # fmt: skip
+        )
 
 
 def _watched(stack: Stack) -> None:
     entitlements = WindowsServerEntitlements(
-        stack, "Windows", environment_id=ENVIRONMENT, connector_id=CONNECTOR, vm_ids=list(WATCHED_VM_IDS),
+        stack,
+        "Windows",
+        environment_id=ENVIRONMENT,
+        connector_id=CONNECTOR,
+        vm_ids=list(WATCHED_VM_IDS),
         timeout=Duration.minutes(5),
-    )  # fmt: skip
+    )
     entitlements.monitor(dashboard=True, topic=sns.Topic(stack, "OnCall"))

@@ -49,8 +49,13 @@ def store(folder: Path, number: str, commit: str) -> None:
     _write(folder / MEMORY, as_json(fixed_watch.item(fixed_watch.at_risk())))
     golden_id = set_id(fixed_scene.WINDOWS, Connector(*fixed_scene.HERE), frozenset(fixed_scene.GOLDEN))
     about = {
-        "version": number, "commit": commit, "code": code, "pins": third_party.PINS, "ids": ids, "goldenId": golden_id,
-    }  # fmt: skip
+        "version": number,
+        "commit": commit,
+        "code": code,
+        "pins": third_party.PINS,
+        "ids": ids,
+        "goldenId": golden_id,
+    }
     # Last: a folder without it is no version.
     _write(folder / ABOUT, about)
 

@@ -45,8 +45,12 @@ def differences(assembly: Path, stack: str, before: Path) -> list[str]:
     """Return what the CDK CLI says would be replaced or taken away; it goes by AWS's own resource specification."""
     done = subprocess.run(
         [str(CLI), "diff", stack, "--app", str(assembly), "--template", str(before), "--no-color", "--no-notices"],
-        cwd=assembly, capture_output=True, text=True, timeout=240, env=_environment(assembly),
-    )  # fmt: skip
+        cwd=assembly,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=_environment(assembly),
+    )
     assert done.returncode == 0, done.stderr
     said = done.stdout + done.stderr
     assert f"Stack {stack}" in said, said

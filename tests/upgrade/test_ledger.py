@@ -70,8 +70,9 @@ def test_a_stored_ledger_is_read_as_it_was_meant(version: Version) -> None:
     state = read_item(version.ledger(AT_REST))
     assert {one.logical_id: physical_id for physical_id, one in state.sets.items()} == version.ids
     assert {one.logical_id: one.vm_ids for one in state.sets.values()} == {
-        WINDOWS: frozenset(VM_IDS), ELSEWHERE: frozenset({"vm-110"}),
-    }  # fmt: skip
+        WINDOWS: frozenset(VM_IDS),
+        ELSEWHERE: frozenset({"vm-110"}),
+    }
     assert all(one.live and not one.kept and not one.retained for one in state.sets.values())
     assert {str(connector): (held.owned, set(held.adopted)) for connector, held in state.holdings.items()} == {
         "/".join(HERE): (frozenset(VM_IDS), {fixed_scene.ADOPTED}),
@@ -160,9 +161,14 @@ def test_a_deletion_goes_on_from_a_stored_call_that_nobody_heard_of(version: Ver
 def _back(stack: SceneStack) -> None:
     resource = stack.model.resources[WINDOWS]
     request = Request(
-        stack.model, "Update", WINDOWS, resource.physical_id, fixed_scene.properties(VM_IDS),
-        fixed_scene.properties(fixed_scene.CHANGED), "back",
-    )  # fmt: skip
+        stack.model,
+        "Update",
+        WINDOWS,
+        resource.physical_id,
+        fixed_scene.properties(VM_IDS),
+        fixed_scene.properties(fixed_scene.CHANGED),
+        "back",
+    )
     stack.model.issue(request)
     answer = stack.answer(request)
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", resource.physical_id)

@@ -17,9 +17,12 @@ FIRST = ["WindowsServerEntitlements", "EntitlementMonitor", "EntitlementLock", "
 def reference(project: Path) -> str:
     """Return the reference as Markdown, a section for each public name."""
     package = griffe.load(
-        PACKAGE, search_paths=[project / "constructs"], docstring_parser="google", resolve_aliases=True,
+        PACKAGE,
+        search_paths=[project / "constructs"],
+        docstring_parser="google",
+        resolve_aliases=True,
         allow_inspection=False,
-    )  # fmt: skip
+    )
     names = [str(name).strip("'\"") for name in package.exports or []]
     unknown = set(FIRST) - set(names)
     if unknown:

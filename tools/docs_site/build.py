@@ -52,9 +52,16 @@ def build(out: Path, project: Path = PROJECT) -> int:
         page.write_text(text, encoding="utf-8")
         with docutils_namespace():
             app = Sphinx(
-                str(source), str(Path(__file__).parent), str(html), str(work), "html",
-                status=None, warning=sys.stderr, freshenv=True, warningiserror=True,
-            )  # fmt: skip
+                str(source),
+                str(Path(__file__).parent),
+                str(html),
+                str(work),
+                "html",
+                status=None,
+                warning=sys.stderr,
+                freshenv=True,
+                warningiserror=True,
+            )
             app.build(force_all=True)
         # At the end, so that what is there is whole, whatever interrupts this.
         shutil.rmtree(out, ignore_errors=True)

@@ -76,14 +76,18 @@ def connector(found: list[Connector], connector_id: str | None) -> Iterator[Resu
         name = item.connector_id
         right = item.type == VCENTER
         yield Result(
-            "connector type", State.OK if right else State.PROBLEM, f"{name}: {item.type}",
+            "connector type",
+            State.OK if right else State.PROBLEM,
+            f"{name}: {item.type}",
             "" if right else f"entitlements need a connector of type {VCENTER}",
-        )  # fmt: skip
+        )
         right = item.state == "ACTIVE"
         yield Result(
-            "connector state", State.OK if right else State.PROBLEM, f"{name}: {item.state}",
+            "connector state",
+            State.OK if right else State.PROBLEM,
+            f"{name}: {item.state}",
             "" if right else "wait until it is ACTIVE, or see its state's details in the console of EVS",
-        )  # fmt: skip
+        )
         yield from _checks(item)
 
 

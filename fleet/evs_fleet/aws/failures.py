@@ -14,26 +14,52 @@ from evs_fleet.errors import AwsError
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _INVALID = {
-    "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "SignatureDoesNotMatch",
-    "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+    "AuthFailure",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "MissingAuthenticationToken",
     "MissingAuthenticationTokenException",
-}  # fmt: skip
+}
 _DENIED = {
-    "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized",
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "AuthorizationError",
+    "NotAuthorized",
     "UnauthorizedException",
-}  # fmt: skip
+}
 _THROTTLED = {
-    "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestLimitExceeded",
-    "TooManyRequestsException", "RequestThrottledException", "SlowDown", "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException", "BandwidthLimitExceeded", "LimitExceededException",
-}  # fmt: skip
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "RequestThrottledException",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+}
 _NOT_ENABLED = {"OptInRequired", "SubscriptionRequiredException"}
 _LOG_IN = "log in again (`aws sso login`, or however you got them)"
 #: botocore's exceptions that mean: a login that was there is no longer valid. By name, since some are new.
 _LOGIN_OVER = (
-    "SSOTokenLoadError", "UnauthorizedSSOTokenError", "TokenRetrievalError", "SSOError", "LoginError",
-    "LoginRefreshRequired", "LoginTokenLoadError", "LoginInsufficientPermissions",
-)  # fmt: skip
+    "SSOTokenLoadError",
+    "UnauthorizedSSOTokenError",
+    "TokenRetrievalError",
+    "SSOError",
+    "LoginError",
+    "LoginRefreshRequired",
+    "LoginTokenLoadError",
+    "LoginInsufficientPermissions",
+)
 _UNREACHED = (
     raised.EndpointConnectionError,
     raised.ConnectTimeoutError,

@@ -27,10 +27,20 @@ COLUMNS = (
 CSV_COLUMNS = tuple(
     Column(name, name)
     for name in (
-        "time", "action", "vm_id", "environment_id", "connector_id", "who", "role", "outcome", "message", "source_ip",
-        "user_agent", "event_id",
+        "time",
+        "action",
+        "vm_id",
+        "environment_id",
+        "connector_id",
+        "who",
+        "role",
+        "outcome",
+        "message",
+        "source_ip",
+        "user_agent",
+        "event_id",
     )
-)  # fmt: skip
+)
 #: The table's columns that leave out where the call went.
 _NARROW = tuple(column for column in COLUMNS if column.name not in ("environment_id", "connector_id"))
 

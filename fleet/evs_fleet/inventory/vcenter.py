@@ -26,7 +26,13 @@ _POWER = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
 _CONFIG = {"instanceUuid": "instanceUuid", "guestId": "guestId", "template": "template", "hardware.numCPU": "numCpu"}
 _PROPERTIES: dict[type, list[str]] = {
     vim.VirtualMachine: [
-        "name", "parent", "parentVApp", "runtime.powerState", "runtime.connectionState", "runtime.host", "customValue",
+        "name",
+        "parent",
+        "parentVApp",
+        "runtime.powerState",
+        "runtime.connectionState",
+        "runtime.host",
+        "customValue",
         *(f"config.{name}" for name in _CONFIG),
     ],
     vim.Folder: ["name", "parent"],
@@ -34,7 +40,7 @@ _PROPERTIES: dict[type, list[str]] = {
     vim.VirtualApp: ["name", "parentFolder", "parentVApp"],
     vim.HostSystem: ["name", "parent"],
     vim.ClusterComputeResource: ["name"],
-}  # fmt: skip
+}
 
 #: Managed object id -> property -> value.
 _Objects = Mapping[str, Mapping[str, Any]]

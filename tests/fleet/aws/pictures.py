@@ -49,9 +49,11 @@ def furnish(aws: LocalAws, at: Path) -> None:
         evs.by_hand("set_vm", vm_id, name=name)
     evs.by_hand("set_vm", "vm-105", guest_os="Microsoft Windows Server 2012")
     aws.boto3_client("evs").create_entitlement(
-        environmentId=ENVIRONMENT, connectorId=CONNECTOR, entitlementType="WINDOWS_SERVER",
+        environmentId=ENVIRONMENT,
+        connectorId=CONNECTOR,
+        entitlementType="WINDOWS_SERVER",
         vmIds=[*[vm_id for vm_id in vms if vm_id != "vm-107"], "vm-110"],
-    )  # fmt: skip
+    )
     time.sleep(0.2)
     evs.by_hand("set_vm", "vm-106", connection_state="disconnected")
 

@@ -78,13 +78,23 @@ def test_findings_are_sorted_by_kind_and_number_and_counted() -> None:
     rows = [row("vm-20", "CREATED"), row("vm-3", "CREATED"), row("vm-100", "AT_RISK")]
     found = assess(["vm-100", "vm-9", "vm-10"], rows)
     assert [(finding.kind, finding.vm_id) for finding in found.findings] == [
-        (Kind.MISSING, "vm-9"), (Kind.MISSING, "vm-10"), (Kind.AT_RISK, "vm-100"),
-        (Kind.UNDECLARED, "vm-3"), (Kind.UNDECLARED, "vm-20"),
-    ]  # fmt: skip
+        (Kind.MISSING, "vm-9"),
+        (Kind.MISSING, "vm-10"),
+        (Kind.AT_RISK, "vm-100"),
+        (Kind.UNDECLARED, "vm-3"),
+        (Kind.UNDECLARED, "vm-20"),
+    ]
     assert found.counts == {
-        "declared": 3, "licensed": 1, "missing": 2, "failed": 0, "at_risk": 1, "removed": 0, "creating": 0,
-        "unknown_status": 0, "undeclared": 2,
-    }  # fmt: skip
+        "declared": 3,
+        "licensed": 1,
+        "missing": 2,
+        "failed": 0,
+        "at_risk": 1,
+        "removed": 0,
+        "creating": 0,
+        "unknown_status": 0,
+        "undeclared": 2,
+    }
 
 
 # --- the connector ---------------------------------------------------------------------------------------------------
@@ -115,8 +125,9 @@ def test_a_connector_whose_reachability_nobody_knows(checks: tuple[tuple[str, st
 def test_a_connector_of_another_type_or_state() -> None:
     found = connector(type="SDDC_MANAGER", state="DELETING")
     assert found.problems == (
-        "its type is SDDC_MANAGER, and entitlements need one of type VCENTER", "its state is DELETING, not ACTIVE",
-    )  # fmt: skip
+        "its type is SDDC_MANAGER, and entitlements need one of type VCENTER",
+        "its state is DELETING, not ACTIVE",
+    )
 
 
 @pytest.mark.parametrize("module", [assessment, connectors])

@@ -58,9 +58,13 @@ def wrong(evs: EvsControl, here: Path) -> EvsControl:
     write_lock(here / "entitlements.lock.json", *(f"vm-10{number}" for number in range(1, 8)))
     evs.entitle(["vm-101", "vm-110"])
     for vm_id, status in (
-        ("vm-103", "CREATE_FAILED"), ("vm-104", "AT_RISK"), ("vm-105", "ENTITLEMENT_REMOVED"), ("vm-106", "CREATING"),
-        ("vm-111", "CREATE_FAILED"), ("vm-112", "DELETED"),
-    ):  # fmt: skip
+        ("vm-103", "CREATE_FAILED"),
+        ("vm-104", "AT_RISK"),
+        ("vm-105", "ENTITLEMENT_REMOVED"),
+        ("vm-106", "CREATING"),
+        ("vm-111", "CREATE_FAILED"),
+        ("vm-112", "DELETED"),
+    ):
         evs.entitle([vm_id], status=status)
     evs.by_hand("set_status", ["vm-103"], "CREATE_FAILED", error_code="UNSUPPORTED_GUEST_OS")
     return evs
@@ -185,8 +189,10 @@ def grown(fleet: EvsControl, here: Path) -> EvsControl:
 def test_new_vms_without_a_policy(grown: EvsControl, run: Run) -> None:
     findings = run("check", "--inventory", "vms.json", "--output", "json").json["findings"]
     assert [(row["kind"], row["vm_id"]) for row in findings] == [
-        ("new", "vm-103"), ("new", "vm-104"), ("new", "vm-105"),
-    ]  # fmt: skip
+        ("new", "vm-103"),
+        ("new", "vm-104"),
+        ("new", "vm-105"),
+    ]
 
 
 def test_new_vms_that_nothing_includes_or_excludes(grown: EvsControl, run: Run, here: Path) -> None:
@@ -197,8 +203,9 @@ def test_new_vms_that_nothing_includes_or_excludes(grown: EvsControl, run: Run, 
     ran = run("check", "--inventory", "vms.json", "--output", "json")
     assert ran.status == 1
     assert [(row["kind"], row["vm_id"]) for row in ran.json["findings"]] == [
-        ("not_locked", "vm-103"), ("new", "vm-104"),
-    ]  # fmt: skip
+        ("not_locked", "vm-103"),
+        ("new", "vm-104"),
+    ]
 
 
 def test_an_inventory_that_is_none(fleet: EvsControl, run: Run, here: Path) -> None:

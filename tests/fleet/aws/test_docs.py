@@ -15,9 +15,12 @@ from tests.fleet.aws.conftest import Run
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "command.md").read_text()
 PAGES = [
-    "command.md", "tasks/move-under-cdk.md", "tasks/take-a-vm-out.md", "tasks/retire-an-environment.md",
+    "command.md",
+    "tasks/move-under-cdk.md",
+    "tasks/take-a-vm-out.md",
+    "tasks/retire-an-environment.md",
     "tasks/evidence-for-an-auditor.md",
-]  # fmt: skip
+]
 MINE = ("environments", "list", "check", "import", "watch", "doctor", "history")
 GLOBAL = {"--policy", "--inventory", "--lock", "--help"}
 

@@ -142,9 +142,13 @@ def become(
 
 
 READS = [
-    "evs:List*", "iam:SimulatePrincipalPolicy", "ec2:DescribeVpcEndpoints", "cloudformation:DescribeStacks",
-    "cloudformation:ListStackResources", "dynamodb:GetItem",
-]  # fmt: skip
+    "evs:List*",
+    "iam:SimulatePrincipalPolicy",
+    "ec2:DescribeVpcEndpoints",
+    "cloudformation:DescribeStacks",
+    "cloudformation:ListStackResources",
+    "dynamodb:GetItem",
+]
 
 
 def test_a_user_who_may_only_read(guarded: LocalAws, here: Any, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,8 +26,9 @@ def test_names_are_those_that_evs_has(entitled: EvsControl, run: Run, here: Path
     lock = EntitlementLock.load(here / "entitlements.lock.json")
     assert (lock.environment_id, lock.connector_id) == (ENVIRONMENT, CONNECTOR)
     assert [(vm.id, vm.name) for vm in lock.vms] == [
-        ("vm-101", "dc01.corp.example.com"), ("vm-102", "dc02.corp.example.com"),
-    ]  # fmt: skip
+        ("vm-101", "dc01.corp.example.com"),
+        ("vm-102", "dc02.corp.example.com"),
+    ]
     # What was imported is what EVS has.
     assert run("check").status == 0
 
@@ -56,8 +57,9 @@ def test_what_holds_nothing_is_left_out_and_named(entitled: EvsControl, run: Run
 def test_json_and_csv(entitled: EvsControl, run: Run) -> None:
     rows = run("import", *WHERE, "--output", "json").json
     assert [(row["id"], row["status"], row["written"]) for row in rows] == [
-        ("vm-101", "CREATED", True), ("vm-102", "CREATED", True),
-    ]  # fmt: skip
+        ("vm-101", "CREATED", True),
+        ("vm-102", "CREATED", True),
+    ]
     assert run("import", *WHERE, "--force", "--output", "csv").csv[0]["name"] == "dc01.corp.example.com"
 
 

@@ -85,11 +85,18 @@ def test_list_as_json(entitled: EvsControl, run: Run) -> None:
     rows = run("list", "--environment", OTHER_ENVIRONMENT, "--output", "json").json
     assert rows == [
         {
-            "environment_id": OTHER_ENVIRONMENT, "connector_id": OTHER_CONNECTOR, "vm_id": "vm-401",
-            "name": "lab01.lab.example.com", "status": "AT_RISK", "started_at": rows[0]["started_at"],
-            "stopped_at": None, "last_synced_at": rows[0]["last_synced_at"], "error_code": None, "error_message": None,
+            "environment_id": OTHER_ENVIRONMENT,
+            "connector_id": OTHER_CONNECTOR,
+            "vm_id": "vm-401",
+            "name": "lab01.lab.example.com",
+            "status": "AT_RISK",
+            "started_at": rows[0]["started_at"],
+            "stopped_at": None,
+            "last_synced_at": rows[0]["last_synced_at"],
+            "error_code": None,
+            "error_message": None,
         }
-    ]  # fmt: skip
+    ]
     assert rows[0]["started_at"].endswith("Z")
 
 

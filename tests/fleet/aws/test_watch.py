@@ -69,8 +69,9 @@ def test_the_time_is_over(evs: EvsControl, run: Run) -> None:
     assert ran.json["ok"] is False
     assert ran.json["settled"] is False
     assert [(row["kind"], row["vm_id"]) for row in ran.json["findings"]] == [
-        ("missing", "vm-102"), ("creating", "vm-101"),
-    ]  # fmt: skip
+        ("missing", "vm-102"),
+        ("creating", "vm-101"),
+    ]
 
 
 def test_what_is_not_declared_is_none_of_its_business(evs: EvsControl, run: Run) -> None:

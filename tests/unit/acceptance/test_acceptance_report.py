@@ -74,9 +74,12 @@ def test_one_id_has_one_placeholder_everywhere() -> None:
 def test_of_a_member_that_is_not_known_only_the_type_is_said() -> None:
     body = {"vmId": "vm-10", "vmName": "dc01", "owner": {"email": "a@b.c", "age": 7}, "flags": ["x"], "isOn": True}
     assert Redaction(KNOWN).value(body) == {
-        "vmId": "<vm>", "vmName": "<string>", "owner": {"email": "<string>", "age": "<int>"}, "flags": ["<string>"],
+        "vmId": "<vm>",
+        "vmName": "<string>",
+        "owner": {"email": "<string>", "age": "<int>"},
+        "flags": ["<string>"],
         "isOn": True,
-    }  # fmt: skip
+    }
 
 
 def test_the_report_has_every_assumption_once(tmp_path: Path) -> None:

@@ -56,9 +56,16 @@ class Evs:
 
 def place(connectors: list[dict[str, Any]], evs: Evs, **changed: Any) -> str:
     given: dict[str, Any] = {
-        "environment": ENVIRONMENT, "vm": "vm-1", "second": None, "connector": None, "parts": ("life", "stack"),
-        "is_sure": True, "cleans_up": False, "directory": Path(), **changed,
-    }  # fmt: skip
+        "environment": ENVIRONMENT,
+        "vm": "vm-1",
+        "second": None,
+        "connector": None,
+        "parts": ("life", "stack"),
+        "is_sure": True,
+        "cleans_up": False,
+        "directory": Path(),
+        **changed,
+    }
     aws = Aws(list_environment_connectors=connectors, get_parameter=[{}])
     return place_of(Options(**given), cast(Session, aws), cast(EvsCalls, evs)).connector
 

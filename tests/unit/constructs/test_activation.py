@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 def vpc(stack: Stack) -> ec2.IVpc:
     """A VPC that exists: what is in the template is the endpoint's alone."""
     return ec2.Vpc.from_vpc_attributes(
-        stack, "Vpc", vpc_id="vpc-1", availability_zones=["a"], private_subnet_ids=["subnet-1"],
+        stack,
+        "Vpc",
+        vpc_id="vpc-1",
+        availability_zones=["a"],
+        private_subnet_ids=["subnet-1"],
         vpc_cidr_block="10.0.0.0/16",
-    )  # fmt: skip
+    )
 
 
 def endpoint(synth: Synth, *cidrs: str, stack: Stack | None = None) -> dict[str, Any]:

@@ -245,9 +245,13 @@ class TestTokens:
             return f"{{{{resolve:ssm:{name}}}}}" if raw else key.to_string()
 
         synth.declare(
-            synth.stack, "A", "vm-1", reference("/vm"), environment_id=reference("/environment"),
+            synth.stack,
+            "A",
+            "vm-1",
+            reference("/vm"),
+            environment_id=reference("/environment"),
             connector_id=reference("/connector"),
-        )  # fmt: skip
+        )
         ((logical_id, resource),) = synth.entitlements().items()
         assert resource["Properties"]["EnvironmentId"] == "{{resolve:ssm:/environment}}"
         assert resource["Properties"]["VmIds"] == ["vm-1", "{{resolve:ssm:/vm}}"]

@@ -104,9 +104,13 @@ class TestNetwork:
         template = declared(synth, vpc=vpc)
         kinds = {template["Resources"][name]["Type"] for name in before(template, LOGICAL_ID)}
         assert kinds >= {
-            "AWS::EC2::VPC", "AWS::EC2::NatGateway", "AWS::EC2::Route", "AWS::EC2::VPCEndpoint",
-            "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::InternetGateway",
-        }  # fmt: skip
+            "AWS::EC2::VPC",
+            "AWS::EC2::NatGateway",
+            "AWS::EC2::Route",
+            "AWS::EC2::VPCEndpoint",
+            "AWS::EC2::SubnetRouteTableAssociation",
+            "AWS::EC2::InternetGateway",
+        }
 
     def test_subnets_and_security_groups_of_ones_own(self, synth: Synth) -> None:
         vpc = ec2.Vpc(synth.stack, "Vpc", max_azs=1)
@@ -140,8 +144,10 @@ class TestKey:
         (key,) = logical_ids(template, "AWS::KMS::Key")
         arn = {"Fn::GetAtt": [key, "Arn"]}
         assert only(template, "AWS::DynamoDB::Table")["Properties"]["SSESpecification"] == {
-            "KMSMasterKeyId": arn, "SSEEnabled": True, "SSEType": "KMS",
-        }  # fmt: skip
+            "KMSMasterKeyId": arn,
+            "SSEEnabled": True,
+            "SSEType": "KMS",
+        }
         assert only(template, "AWS::Logs::LogGroup")["Properties"]["KmsKeyId"] == arn
         assert function(template)["KmsKeyArn"] == arn
 

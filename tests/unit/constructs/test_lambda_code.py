@@ -247,14 +247,18 @@ def test_an_installed_wheel_stages_the_same_and_brings_no_package_of_a_common_na
     (built,) = wheels.iterdir()
     # A second build must find nothing of this one: what a later version dropped would be in its asset.
     assert {path.name for path in source.iterdir()} - {"__pycache__"} == {
-        "constructs", "fleet", "lambda_handler", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE",
+        "constructs",
+        "fleet",
+        "lambda_handler",
+        "pyproject.toml",
+        "README.md",
+        "CHANGELOG.md",
+        "LICENSE",
         "hatch_build.py",
-    }  # fmt: skip
+    }
     with zipfile.ZipFile(built) as archive:
         archive.extractall(site)
-    assert {path.name.partition("-")[0] for path in site.iterdir()} == {
-        "evs_entitlements", "evs_fleet", "evs_health"
-    }  # fmt: skip
+    assert {path.name.partition("-")[0] for path in site.iterdir()} == {"evs_entitlements", "evs_fleet", "evs_health"}
     # Another project's package of that name does not matter, nor which botocore and crhelper are installed, if any.
     for name in ("lambda_handler", "botocore", "boto3", "crhelper"):
         (site / name).mkdir()
@@ -317,8 +321,10 @@ def test_the_pins_are_the_same_wherever_they_stand() -> None:
 def built(folder: Path, target: str, into: Path) -> Path:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(into)],
-        cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
     (made,) = into.iterdir()
     return made
 

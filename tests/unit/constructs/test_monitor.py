@@ -29,11 +29,16 @@ SNAPSHOT = Path(__file__).resolve().parent.parent / "snapshots" / "monitor.json"
 OTHER = "cnctr-fghij67890"
 PREFIX = "EvsEntitlementsMonitor"
 METHODS = {
-    "metric_declared": "Declared", "metric_entitled": "Entitled", "metric_at_risk": "AtRisk",
-    "metric_removed": "Removed", "metric_failed": "Failed", "metric_missing": "Missing",
-    "metric_not_entitled": "NotEntitled", "metric_undeclared": "Undeclared",
+    "metric_declared": "Declared",
+    "metric_entitled": "Entitled",
+    "metric_at_risk": "AtRisk",
+    "metric_removed": "Removed",
+    "metric_failed": "Failed",
+    "metric_missing": "Missing",
+    "metric_not_entitled": "NotEntitled",
+    "metric_undeclared": "Undeclared",
     "metric_connector_reachable": "ConnectorReachable",
-}  # fmt: skip
+}
 
 
 def of(synth: Synth, resource_type: str, prefix: str = PREFIX) -> dict[str, Any]:
@@ -118,8 +123,10 @@ def test_a_topic_is_told_of_alarms_their_end_and_what_was_found(synth: Synth) ->
     (rule,) = [each for name, each in of(synth, "AWS::Events::Rule").items() if name.startswith("Found")]
     assert rule["EventPattern"]["source"] == ["evs-entitlements"]
     assert rule["EventPattern"]["detail-type"] == [
-        "EVS Entitlements At Risk", "EVS Entitlements Removed", "EVS Entitlements Back",
-    ]  # fmt: skip
+        "EVS Entitlements At Risk",
+        "EVS Entitlements Removed",
+        "EVS Entitlements Back",
+    ]
     assert rule["EventPattern"]["resources"] == [{"Ref": "AWS::StackId"}]
     assert rule["Targets"][0]["InputPath"] == "$.detail.message"
 
@@ -153,10 +160,16 @@ def test_the_role_can_look_and_tell_and_nothing_else(synth: Synth) -> None:
     actions = [each["Action"] if isinstance(each["Action"], list) else [each["Action"]] for each in statements]
     assert sorted(action for each in actions for action in each) == sorted(
         [
-            "dynamodb:GetItem", "dynamodb:GetItem", "dynamodb:PutItem", "logs:CreateLogStream", "logs:PutLogEvents",
-            "events:PutEvents", "evs:ListEnvironmentConnectors", "evs:ListVmEntitlements",
+            "dynamodb:GetItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "events:PutEvents",
+            "evs:ListEnvironmentConnectors",
+            "evs:ListVmEntitlements",
         ]
-    )  # fmt: skip
+    )
     ledger = next(
         name for name in synth.resources("AWS::DynamoDB::Table") if name.startswith("EvsEntitlementsProvider")
     )
@@ -185,8 +198,9 @@ def test_sets_that_are_declared_later_are_watched_too(synth: Synth) -> None:
     assert len(monitor.alarms) == len(of(synth, "AWS::CloudWatch::Alarm")) == 5
     (function,) = of(synth, "AWS::Lambda::Function").values()
     assert json.loads(function["Environment"]["Variables"]["PLACES"]) == [
-        [ENVIRONMENT, CONNECTOR], [ENVIRONMENT, OTHER],
-    ]  # fmt: skip
+        [ENVIRONMENT, CONNECTOR],
+        [ENVIRONMENT, OTHER],
+    ]
     # The construct that it was made by says whose metrics are meant.
     assert monitor.metric_at_risk().dimensions == {"EnvironmentId": ENVIRONMENT, "ConnectorId": CONNECTOR}
 
@@ -379,9 +393,12 @@ def test_cdk_nag_finds_nothing_without_a_written_reason(synth: Synth, token: boo
 def test_settings_of_the_stacks_function_hold_for_the_monitor(synth: Synth) -> None:
     key = kms.Key(synth.stack, "Key", enable_key_rotation=True)
     EntitlementProvider.configure(
-        synth.stack, architecture=lambda_.Architecture.X86_64, encryption_key=key, environment={"HTTPS_PROXY": "http://p"},
+        synth.stack,
+        architecture=lambda_.Architecture.X86_64,
+        encryption_key=key,
+        environment={"HTTPS_PROXY": "http://p"},
         log_retention=logs.RetentionDays.ONE_YEAR,
-    )  # fmt: skip
+    )
     synth.declare(synth.stack, "Windows", "vm-101").monitor()
     (function,) = of(synth, "AWS::Lambda::Function").values()
     assert function["Architectures"] == ["x86_64"]

@@ -56,11 +56,13 @@ def test_a_reader_may_look_and_change_nothing(synth: Synth) -> None:
     assert grant.success
     evs, stack, ledger = reader_policy(synth.template())
     assert (evs["Action"], evs["Resource"]) == (
-        ["evs:ListEnvironmentConnectors", "evs:ListVmEntitlements"], arn("evs", "environment/env-abcde12345"),
-    )  # fmt: skip
+        ["evs:ListEnvironmentConnectors", "evs:ListVmEntitlements"],
+        arn("evs", "environment/env-abcde12345"),
+    )
     assert (stack["Action"], stack["Resource"]) == (
-        ["cloudformation:DescribeStacks", "cloudformation:ListStackResources"], arn("cloudformation", "stack/Stack/*"),
-    )  # fmt: skip
+        ["cloudformation:DescribeStacks", "cloudformation:ListStackResources"],
+        arn("cloudformation", "stack/Stack/*"),
+    )
     assert ledger["Action"] == "dynamodb:GetItem"
     assert ledger["Resource"]["Fn::GetAtt"][0].startswith(LEDGER)
     assert {one["Effect"] for one in (evs, stack, ledger)} == {"Allow"}

@@ -31,10 +31,20 @@ def left_elsewhere(*others: RequestRecord) -> Room:
     room.keep(State(requests={key: record, **{one.logical_id: one for one in others}}))
     room.fence.key = key
     room.own(ids(2), THERE)
-    room.context.request = cast(Any, SimpleNamespace(
-        type="Delete", request_id="r", logical_id="A", physical_id=DELETED, issued=None, place="", properties={},
-        old_properties={}, issued_at=lambda _: START,
-    ))  # fmt: skip
+    room.context.request = cast(
+        Any,
+        SimpleNamespace(
+            type="Delete",
+            request_id="r",
+            logical_id="A",
+            physical_id=DELETED,
+            issued=None,
+            place="",
+            properties={},
+            old_properties={},
+            issued_at=lambda _: START,
+        ),
+    )
     room.listed = lambda _: [row(2)]
     room.answers = refused
     return room

@@ -58,10 +58,20 @@ def test_an_undo_goes_on_in_a_fresh_invocation_and_creates_nothing() -> None:
     )
     room.keep(State(**{**vars(room.table.stored), "requests": {"A": record}}))
     properties: dict[str, Any] = {}
-    room.context.request = cast(Any, SimpleNamespace(
-        type="Create", request_id="r", logical_id="A", physical_id="", issued=None, place="", properties=properties,
-        old_properties={}, issued_at=lambda _: START,
-    ))  # fmt: skip
+    room.context.request = cast(
+        Any,
+        SimpleNamespace(
+            type="Create",
+            request_id="r",
+            logical_id="A",
+            physical_id="",
+            issued=None,
+            place="",
+            properties=properties,
+            old_properties={},
+            issued_at=lambda _: START,
+        ),
+    )
     room.listed = lambda _: [] if room.calls else [row(1)]
     answer = Convergence(room.context, Properties(HERE, ids(1, 2)), "stream").answer()
     assert answer.status == "FAILED"

@@ -45,10 +45,16 @@ def test_the_invocation_has_time_for_it_and_for_the_hand_over(left: float, asks:
     assert ("its state is UPDATING" in here.carried.connector_wrong) == asks
 
 
-@pytest.mark.parametrize(("spare", "until", "asks"), [
-    (SPARE, LONGEST + SPARE + 0.1, True), (SPARE, LONGEST + SPARE - 0.1, False), (60.0, LONGEST + 59.9, False),
-    (60.0, LONGEST + 60.1, True), (SPARE, -1.0, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("spare", "until", "asks"),
+    [
+        (SPARE, LONGEST + SPARE + 0.1, True),
+        (SPARE, LONGEST + SPARE - 0.1, False),
+        (60.0, LONGEST + 59.9, False),
+        (60.0, LONGEST + 60.1, True),
+        (SPARE, -1.0, False),
+    ],
+)
 def test_the_request_has_time_for_it_and_for_what_comes_next(spare: float, until: float, asks: bool) -> None:
     here = context(900.0)
     explain(here, HERE, "failed", here.clock.now() + until, spare)

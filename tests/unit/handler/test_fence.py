@@ -214,10 +214,16 @@ def test_nothing_is_counted_anew_in_a_record_that_is_not_taken_over() -> None:
         ({"request_id": "older"}, False, False),
     ],
     ids=[
-        "its own", "another's", "answered by another", "any may send an answer", "another works on", "overtaken",
-        "overtaken and answered", "a restored ledger",
+        "its own",
+        "another's",
+        "answered by another",
+        "any may send an answer",
+        "another works on",
+        "overtaken",
+        "overtaken and answered",
+        "a restored ledger",
     ],
-)  # fmt: skip
+)
 def test_who_goes_on_is_asked_of_the_ledger(given: dict[str, Any], is_answering: bool, is_left: bool) -> None:
     fence, _ = fenced(**given)
     assert fence.is_left_to_another(is_answering=is_answering) is is_left

@@ -26,9 +26,21 @@ GOLDEN_CALL = (
 
 def golden() -> State:
     record = RequestRecord(
-        "Update", "request-2", "Windows", "env-abcde12345/cnctr-abcde12345/0123", "20261126T100000Z", 2, 1795603540.0,
-        1795600000.0, "a1b2c3d4e5f6", ("request-1",), None, {"status": "SUCCESS", "physicalId": "p"}, 1, 0,
-    )  # fmt: skip
+        "Update",
+        "request-2",
+        "Windows",
+        "env-abcde12345/cnctr-abcde12345/0123",
+        "20261126T100000Z",
+        2,
+        1795603540.0,
+        1795600000.0,
+        "a1b2c3d4e5f6",
+        ("request-1",),
+        None,
+        {"status": "SUCCESS", "physicalId": "p"},
+        1,
+        0,
+    )
     return State(
         sequence=2,
         claims=3,
@@ -43,12 +55,18 @@ def golden() -> State:
         },
         calls={
             "c-1": Call(
-                "CreateEntitlement", HERE, frozenset({"vm-104"}), 1795600000.5, 1795600052.5, 1795600117.5,
-                "a1b2c3d4e5f6", renewed=frozenset({"vm-104"}),
+                "CreateEntitlement",
+                HERE,
+                frozenset({"vm-104"}),
+                1795600000.5,
+                1795600052.5,
+                1795600117.5,
+                "a1b2c3d4e5f6",
+                renewed=frozenset({"vm-104"}),
             )
         },
         dropped=("env-abcde12345/cnctr-abcde12345/gone",),
-    )  # fmt: skip
+    )
 
 
 def read(state: State) -> State:

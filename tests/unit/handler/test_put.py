@@ -79,8 +79,17 @@ def served(handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None
 @pytest.fixture
 def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServer]:
     """HTTPS with a certificate for localhost and for S3's name, which the system's store trusts."""
-    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "NO_PROXY", "no_proxy",
-                 "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):  # fmt: skip
+    for name in (
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "no_proxy",
+        "AWS_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+    ):
         monkeypatch.delenv(name, raising=False)
     authority = trustme.CA()
     bundle = tmp_path / "ca.pem"

@@ -22,9 +22,16 @@ class Stack:
 
     def __init__(self, **said: Any) -> None:
         self._said = {
-            "physical_id_of": None, "is_being_deleted": False, "is_rolling_back": False, "has_ignored": (),
-            "deleted": (), "has": True, "settled_since": False, "completed_since": True, **said,
-        }  # fmt: skip
+            "physical_id_of": None,
+            "is_being_deleted": False,
+            "is_rolling_back": False,
+            "has_ignored": (),
+            "deleted": (),
+            "has": True,
+            "settled_since": False,
+            "completed_since": True,
+            **said,
+        }
 
     def __getattr__(self, name: str) -> Any:
         said = self._said[name]
@@ -65,21 +72,38 @@ class Sets:
         room.keep(State())
         self.physical_id = physical_id
         self.properties = {
-            "EnvironmentId": HERE.environment_id, "ConnectorId": HERE.connector_id, "VmIds": sorted(vm_ids),
+            "EnvironmentId": HERE.environment_id,
+            "ConnectorId": HERE.connector_id,
+            "VmIds": sorted(vm_ids),
             "RemovalPolicy": policy,
-        }  # fmt: skip
+        }
         request = SimpleNamespace(
-            type=kind, request_id="r", logical_id="A", physical_id=physical_id, issued=None, place="",
-            properties=self.properties, old_properties=old or {}, issued_at=lambda _: START,
-        )  # fmt: skip
+            type=kind,
+            request_id="r",
+            logical_id="A",
+            physical_id=physical_id,
+            issued=None,
+            place="",
+            properties=self.properties,
+            old_properties=old or {},
+            issued_at=lambda _: START,
+        )
         room.context.request = cast(Any, request)
         room.context.stack = cast(Any, Stack(**said))
         self.sets = FormerSets(room.context, Properties(HERE, vm_ids, removal_policy=policy))
 
     def has(
-        self, physical_id: str, vm_ids: VmIds, sequence: int, *, logical_id: str = "A", live: bool = True,
-        request_id: str = "earlier", connector: Connector = HERE, **more: Any,
-    ) -> None:  # fmt: skip
+        self,
+        physical_id: str,
+        vm_ids: VmIds,
+        sequence: int,
+        *,
+        logical_id: str = "A",
+        live: bool = True,
+        request_id: str = "earlier",
+        connector: Connector = HERE,
+        **more: Any,
+    ) -> None:
         """Let the ledger have a set; what it declares is ours."""
         declared = DeclaredSet(logical_id, connector, vm_ids, request_id, sequence, START - 100.0, live=live, **more)
         state = self.room.table.stored.declare(physical_id, declared)

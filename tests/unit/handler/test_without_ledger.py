@@ -25,14 +25,24 @@ class Gone:
     def __init__(self, physical_id: str = ONE, **said: Any) -> None:
         self.room = room = Room()
         answers = {
-            "physical_id_of": None, "is_gone": False, "has_deleted": False, "is_rolling_back": False, **said,
-        }  # fmt: skip
-        room.context.stack = cast(Any, SimpleNamespace(**{
-            name: lambda *_, value=value: value for name, value in answers.items()
-        }))  # fmt: skip
-        room.context.request = cast(Any, SimpleNamespace(
-            type="Delete", physical_id=physical_id, logical_id="A", issued_at=lambda _: START,
-        ))  # fmt: skip
+            "physical_id_of": None,
+            "is_gone": False,
+            "has_deleted": False,
+            "is_rolling_back": False,
+            **said,
+        }
+        room.context.stack = cast(
+            Any, SimpleNamespace(**{name: lambda *_, value=value: value for name, value in answers.items()})
+        )
+        room.context.request = cast(
+            Any,
+            SimpleNamespace(
+                type="Delete",
+                physical_id=physical_id,
+                logical_id="A",
+                issued_at=lambda _: START,
+            ),
+        )
         self.held: dict[str, Row] = {"vm-1": row(1), "vm-2": row(2)}
         room.listed = lambda _: list(self.held.values())
         room.answers = self.delete

@@ -75,10 +75,16 @@ def test_one_embedded_metric_line_for_each_place(world: MonitorWorld) -> None:
 def test_every_status_counts_once_where_it_belongs(world: MonitorWorld) -> None:
     world.declare(*(f"vm-{number}" for number in range(1, 9)))
     world.rows[HERE] = [
-        row("vm-1"), row("vm-2", "AT_RISK"), row("vm-3", "ENTITLEMENT_REMOVED"), row("vm-4", "CREATE_FAILED"),
-        row("vm-5", "DELETED"), row("vm-6", "CREATING"), row("vm-7", "SUSPENDED"), row("vm-20"),
+        row("vm-1"),
+        row("vm-2", "AT_RISK"),
+        row("vm-3", "ENTITLEMENT_REMOVED"),
+        row("vm-4", "CREATE_FAILED"),
+        row("vm-5", "DELETED"),
+        row("vm-6", "CREATING"),
+        row("vm-7", "SUSPENDED"),
+        row("vm-20"),
         row("vm-21", "DELETED"),
-    ]  # fmt: skip
+    ]
     (line,) = world.run()
     assert numbers(line) == [8, 2, 1, 1, 1, 2, 1, 1]
 

@@ -46,9 +46,12 @@ class MonitorWorld:
     def connector(connector_id: str, result: str = "PASSED", since: datetime | None = None) -> dict[str, Any]:
         check = {"type": "VCENTER_REACHABILITY", "result": result, **({"impairedSince": since} if since else {})}
         return {
-            "connectorId": connector_id, "type": "VCENTER", "state": "ACTIVE", "applianceFqdn": "vc01.example.com",
+            "connectorId": connector_id,
+            "type": "VCENTER",
+            "state": "ACTIVE",
+            "applianceFqdn": "vc01.example.com",
             "checks": [check],
-        }  # fmt: skip
+        }
 
     def declare(self, *vm_ids: str, place: Connector = HERE, live: bool = True, name: str = "set") -> None:
         """Let the ledger have a set."""
@@ -59,9 +62,12 @@ class MonitorWorld:
         """Let the ledger be so."""
         self.state = state
         item = {
-            "Id": {"S": STACK}, "Version": {"N": "7"}, "Claims": {"N": "0"}, "Body": {"B": packed_body(state)},
+            "Id": {"S": STACK},
+            "Version": {"N": "7"},
+            "Claims": {"N": "0"},
+            "Body": {"B": packed_body(state)},
             "Calls": {"M": {name: {"S": packed_call(call)} for name, call in state.calls.items()}},
-        }  # fmt: skip
+        }
         self.ledger.restore({STACK: item})
 
     def unreachable(self, since: float) -> None:
@@ -79,9 +85,11 @@ class MonitorWorld:
         self.at += after
         out = io.StringIO()
         context = SimpleNamespace(
-            aws_request_id="run", invoked_function_arn="", log_stream_name="",
+            aws_request_id="run",
+            invoked_function_arn="",
+            log_stream_name="",
             get_remaining_time_in_millis=lambda end=self.at + 240: int((end - self.at) * 1000),
-        )  # fmt: skip
+        )
         try:
             run(context, self, out=out)
         finally:
@@ -103,10 +111,13 @@ class MonitorWorld:
         assert service in ("dynamodb", "evs", "events")
         return SimpleNamespace(
             meta=SimpleNamespace(events=SimpleNamespace(register=lambda *_: None)),
-            get_item=self._dynamodb("GetItem"), put_item=self._dynamodb("PutItem"),
-            update_item=self._dynamodb("UpdateItem"), list_vm_entitlements=self._page,
-            list_environment_connectors=self._listed, put_events=self._put_events,
-        )  # fmt: skip
+            get_item=self._dynamodb("GetItem"),
+            put_item=self._dynamodb("PutItem"),
+            update_item=self._dynamodb("UpdateItem"),
+            list_vm_entitlements=self._page,
+            list_environment_connectors=self._listed,
+            put_events=self._put_events,
+        )
 
     def _enter(self, operation: str) -> None:
         self.called.append(operation)
