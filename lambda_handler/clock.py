@@ -40,6 +40,7 @@ class Clock:
 
     Attributes:
         connect_timeout, read_timeout: the longest that one call may take, in seconds.
+        is_closing: the work is over.
     """
 
     def __init__(self, context: LambdaContext, time: Time, pace: Pace) -> None:
@@ -48,7 +49,7 @@ class Clock:
         self._pace = pace
         self.connect_timeout = pace.connect
         self.read_timeout = bounded(self.remaining() * pace.read_of_invocation, pace.read_least, pace.read_most)
-        self._is_closing = False
+        self.is_closing = False
 
     def now(self) -> float:
         """Return epoch seconds."""
@@ -78,9 +79,9 @@ class Clock:
 
         The time that was kept for one more call now serves for the hand-over, and for an answer where that fails.
         """
-        if not self._is_closing:
+        if not self.is_closing:
             self.connect_timeout, self.read_timeout = self._pace.last_connect, self._last_read
-            self._is_closing = True
+            self.is_closing = True
 
     def has_room_for_last_calls(self, number: int) -> bool:
         """Tell whether so many calls may hang, the work being over, and an answer be sent after them."""
@@ -93,7 +94,7 @@ class Clock:
 
     @property
     def _last_read(self) -> float:
-        if self._is_closing:
+        if self.is_closing:
             return self.read_timeout
         return min(self.read_timeout * self._pace.last_read, self._pace.last_read_most)
 
@@ -103,7 +104,7 @@ class Clock:
 
     @property
     def _needed(self) -> float:
-        if self._is_closing:
+        if self.is_closing:
             return self._last_call + self._pace.last_answer
         kept = 2 * self._last_call + self._pace.last_answer + self._pace.hand_over
         return self.connect_timeout + self.read_timeout + kept

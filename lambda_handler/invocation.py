@@ -74,7 +74,7 @@ class Invocation:
             self._event, arrived, answer_by, request.issued_at(arrived) if request.issued else None
         )
         if self._clock.remaining() < self._pace.least_invocation:
-            return self._too_short(request)
+            return self._too_short(request, self._continuation.number)
         steps, self._retries = wired(request, timeout, self._continuation, self._clients, self._clock, self._pace)
         self._steps = steps
         given = _properties(request)
@@ -88,12 +88,13 @@ class Invocation:
             steps.fence.withdraw()
             return None
 
-    def _too_short(self, request: Request) -> Answer:
+    def _too_short(self, request: Request, number: int) -> Answer:
         got, least = self._clock.remaining(), self._pace.least_invocation
+        done = "Nothing was changed" if number == 1 else "What was done so far is left to the next request"
         return self._unserved(
             request,
             f"the function's timeout is too short: {got:.0f} s were left when it began, and at least {least:.0f} s are "
-            "needed. Nothing was changed. Set the timeout of the function back to what the construct gives it, or to "
+            f"needed. {done}. Set the timeout of the function back to what the construct gives it, or to "
             "30 s at the least",
         )
 
@@ -138,6 +139,8 @@ class Invocation:
         if is_left:
             logger.warning("not handed over: another invocation or a newer request goes on")
             return None
+        if not self._is_answering and self._clock.now() >= steps.answer_by:
+            return self._given_up("time is up")
         if before.number >= self._pace.most_invocations:
             return self._given_up(f"{self._pace.most_invocations} invocations of the function have not been enough")
         request = steps.request

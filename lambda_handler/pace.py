@@ -36,7 +36,7 @@ class Pace:
 
     # --- the request's time --------------------------------------------------------------------------------------
     #: The answer is under way before CloudFormation gives up: this share of ServiceTimeout, within these bounds.
-    margin: float = 0.15
+    margin: float = 0.2
     margin_least: float = 3.0
     margin_most: float = 30.0
     #: What the undo of a Create or Update may take: this share of ServiceTimeout, within these bounds.
@@ -66,8 +66,8 @@ class Pace:
     stack_for: float = 90.0
     #: ... and so often (a count) at the least.
     stack_tries: int = 4
-    #: ... and its events are read by so many invocations (a count), where none has the time to come to their end.
-    events_anew: int = 3
+    #: ... and by so many invocations (a count), where none has the time to hear the answer, or to read all events.
+    asked_anew: int = 3
     #: A service that says that environment or connector does not exist is believed when it says so still after this.
     not_found_for: float = 8.0
     #: ... and after so many answers (a count) that say so, with no other among them.

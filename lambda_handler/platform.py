@@ -4,17 +4,15 @@
 """
 
 import time
+from contextlib import suppress
 from typing import Any, Protocol
 
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError, HTTPClientError
+from botocore.exceptions import BotoCoreError, HTTPClientError, SSLError
 from botocore.utils import get_environ_proxies
 
 from .aws.clients import Connections, Sessions
 from .clock import Clock
-
-#: How long the PUT of an answer may take to connect, and to be answered, in seconds.
-_PUT_TIMEOUT = 10
 
 
 class Platform(Protocol):
@@ -32,8 +30,11 @@ class Platform(Protocol):
         """Return a client in botocore's form, without retries of its own (time-outs in seconds)."""
         ...
 
-    def put(self, url: str, body: bytes) -> int:
+    def put(self, url: str, body: bytes, timeout: float) -> int:
         """PUT a body to a presigned address and return the HTTP status.
+
+        Args:
+            timeout: how long it may take to connect, and to be answered, in seconds.
 
         Raises:
             OSError: the connection could not be made, or broke. Its text does not hold the address.
@@ -59,16 +60,27 @@ class LambdaPlatform:
         """Return a client of a service."""
         return self._sessions.make(service, connect_timeout, read_timeout)
 
-    def put(self, url: str, body: bytes) -> int:
-        """PUT a body, by way of the proxy that HTTPS_PROXY and NO_PROXY name, as every AWS call goes."""
-        connections = Connections(timeout=(_PUT_TIMEOUT, _PUT_TIMEOUT), proxies=get_environ_proxies(url))
+    def put(self, url: str, body: bytes, timeout: float) -> int:
+        """PUT a body, by way of the proxy that HTTPS_PROXY and NO_PROXY name, as every AWS call goes.
+
+        What the calls trust is trusted here, too: a proxy may read along with a certificate of its own. Where that
+        holds only the certificates of a private endpoint, the system's are trusted as ever.
+        """
+        try:
+            if (bundle := self._sessions.bundle()) is not None:
+                with suppress(SSLError, FileNotFoundError):
+                    return self._put(url, body, timeout, bundle)
+            return self._put(url, body, timeout, verify=True)
+        except (BotoCoreError, HTTPClientError, OSError, ValueError) as error:
+            # Not its text: that carries the address.
+            raise OSError(type(error).__name__) from None
+
+    def _put(self, url: str, body: bytes, timeout: float, verify: str | bool) -> int:
+        connections = Connections(verify=verify, timeout=(timeout, timeout), proxies=get_environ_proxies(url))
         # The signature covers an empty Content-Type.
         request = AWSRequest("PUT", url, {"Content-Type": "", "Content-Length": str(len(body))}, body)
         try:
             return int(connections.send(request.prepare()).status_code)
-        except (BotoCoreError, HTTPClientError, OSError, ValueError) as error:
-            # Not its text: that carries the address.
-            raise OSError(type(error).__name__) from None
         finally:
             connections.close()
 

@@ -41,6 +41,9 @@ def wired(
         clock: of this invocation.
         pace: every interval and limit.
     """
+    tries_before = None if before.sent is None else pace.tries_before(clock.now() - before.sent)
+    if tries_before:
+        before = before.tried_before()
     denied_until = before.began + pace.denied_for
     retries = {kind: Retries(clock, pace, denied_until, before.trouble_since.get(kind)) for kind in _KINDS}
     table = LedgerTable(clients, retries["ledger"], os.environ[LEDGER_TABLE], request.stack_id)
@@ -64,6 +67,6 @@ def wired(
         carried=before.carried,
         is_shared=SHARED in os.environ,
         resume_at=before.resume_at,
-        tries_before=None if before.sent is None else pace.tries_before(clock.now() - before.sent),
+        tries_before=tries_before,
     )
     return context, retries

@@ -4,6 +4,7 @@ botocore's own retries are switched off: a call to EVS may take effect for as lo
 to know that time. So what an error means for the effect of a call is the first thing it is sorted by.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ from botocore.parsers import ResponseParserError
 THROTTLING = frozenset(
     [
         "ThrottlingException",
+        # Lambda's, while the function is being updated.
+        "ResourceConflictException",
         "Throttling",
         "ThrottledException",
         "RequestThrottled",
@@ -106,6 +109,10 @@ class Refused(AwsError):
     detail: dict[str, Any] = {}
 
 
+class TokenRefused(Refused):
+    """A page token is not taken, in whatever words: it has aged, and the list has to be read anew."""
+
+
 def call(method: Callable[..., dict[str, Any]], action: str, **parameters: Any) -> dict[str, Any]:
     """Make one call.
 
@@ -122,11 +129,16 @@ def call(method: Callable[..., dict[str, Any]], action: str, **parameters: Any) 
     except ClientError as error:
         raise _sorted(action, error) from None
     except NEVER_LEFT as error:
-        raise Throttled(action, type(error).__name__, str(error)) from None
+        raise Throttled(action, type(error).__name__, _without_password(error)) from None
     except BotoCoreError as error:
-        raise Unanswered(action, type(error).__name__, str(error)) from None
+        raise Unanswered(action, type(error).__name__, _without_password(error)) from None
     except UNREADABLE as error:
         raise Unanswered(action, "an answer that can't be read", type(error).__name__) from None
+
+
+def _without_password(error: Exception) -> str:
+    """Return an error's text. That of a proxy's address which can't be read holds the whole address."""
+    return re.sub(r"//[^@\s]*@", "//", str(error))
 
 
 def _sorted(action: str, error: ClientError) -> AwsError:

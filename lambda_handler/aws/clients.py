@@ -43,19 +43,14 @@ class Sessions:
 
     def make(self, service: str, connect_timeout: float, read_timeout: float) -> Any:
         """Return a new client without retries of its own (time-outs in seconds)."""
-        if self._session is None:
-            self._session = botocore.session.get_session()
-            self._session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
-            if MODELS.is_dir():
-                known = self._session.get_component("data_loader").search_paths
-                self._session.register_component("data_loader", _loader(tuple(known)))
+        session = self._opened()
         creator = botocore.args.EndpointCreator
         botocore.args.EndpointCreator = _Endpoints
         try:
-            return self._session.create_client(
+            return session.create_client(
                 service,
                 # Lambda sets this one and AWS_DEFAULT_REGION; botocore reads the latter only.
-                region_name=self._session.get_config_variable("region") or os.environ.get("AWS_REGION"),
+                region_name=session.get_config_variable("region") or os.environ.get("AWS_REGION"),
                 api_version=_API_VERSIONS.get(service),
                 config=Config(
                     connect_timeout=connect_timeout, read_timeout=read_timeout, retries={"total_max_attempts": 1}
@@ -63,6 +58,19 @@ class Sessions:
             )
         finally:
             botocore.args.EndpointCreator = creator
+
+    def bundle(self) -> str | None:
+        """Return the path of the certificates that calls trust instead of the system's, as botocore finds it."""
+        return self._opened().get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or None
+
+    def _opened(self) -> botocore.session.Session:
+        if self._session is None:
+            self._session = botocore.session.get_session()
+            self._session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+            if MODELS.is_dir():
+                known = self._session.get_component("data_loader").search_paths
+                self._session.register_component("data_loader", _loader(tuple(known)))
+        return self._session
 
 
 def _moment(value: Any) -> datetime:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from ..clock import Clock
 from ..errors import Failure
 from ..pace import Pace
-from .calls import AwsError, Denied, Throttled, Unanswered
+from .calls import AwsError, Denied, NotFound, Throttled, Unanswered
 
 _T = TypeVar("_T")
 
@@ -92,3 +92,23 @@ class Retries:
             else:
                 self.succeeded()
                 return result
+
+    def confirmed(self, step: Callable[[], _T], until: float) -> _T:
+        """Take a step that can be repeated freely. A NotFound counts once several answers in a row have said so.
+
+        Raises:
+            NotFound: over `Pace.not_found_for` as well.
+            Unanswered: not so until `until` (epoch seconds).
+            AwsError, Failure, HandOver: as `through` does.
+        """
+        since, answers = self._clock.now(), 0
+        while True:
+            try:
+                return self.through(step, until)
+            except NotFound as error:
+                now, answers = self._clock.now(), answers + 1
+                if now - since >= self._pace.not_found_for and answers >= self._pace.not_found_answers:
+                    raise
+                if now >= until:
+                    raise Unanswered(error.action, error.code, f"{error.message}; it was not said for long") from error
+                self._clock.pause(self._pace.not_found_for / 4)

@@ -17,6 +17,8 @@ from ..text import clipped
 ANSWER_BYTES = 4096
 #: Most characters of a Reason; it shares the answer with the ids.
 REASON_LENGTH = 2400
+#: How long the PUT of an answer may take to connect, and to be answered, in seconds.
+PUT_TIMEOUT = 10.0
 
 AnswerStatus = Literal["SUCCESS", "FAILED"]
 
@@ -80,7 +82,7 @@ def _bounded(answer: dict[str, Any]) -> bytes:
 
 
 def send(
-    put: Callable[[str, bytes], int],
+    put: Callable[[str, bytes, float], int],
     url: str,
     body: bytes,
     clock: Clock,
@@ -90,7 +92,7 @@ def send(
     """PUT an answer; tried again on 5xx and broken connections, given up on 4xx and once a newer request has come.
 
     Args:
-        put: address, body -> HTTP status; raises OSError where the connection breaks.
+        put: address, body, time-out in seconds -> HTTP status; raises OSError where the connection breaks.
         url: presigned. Never logged.
         give_up_at: when nobody can still wait for the answer, in epoch seconds.
         is_overtaken: asked before each attempt.
@@ -104,7 +106,7 @@ def send(
             logger.warning("no answer: CloudFormation has issued a newer request for this resource")
             return
         try:
-            status = put(url, body)
+            status = put(url, body, min(PUT_TIMEOUT, clock.read_timeout))
         except OSError as error:
             # Not its text: that may carry the address.
             logger.warning("the answer could not be sent (%s); trying again", type(error).__name__)

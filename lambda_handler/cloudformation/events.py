@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from ..errors import Failure
+
 #: The stack operations that end with one of these can't be rolled back any more.
 COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 #: ... and with one of these CloudFormation has done with all that was before.
@@ -15,14 +17,51 @@ SKEW = 60.0
 Events = Iterable[dict[str, Any]]
 
 
-def has_reached(events: Events, stack_id: str, statuses: frozenset[str], moment: float) -> bool | None:
-    """Tell whether a stack has reached a status since a moment (epoch seconds); None where the events end before."""
+class TooManyEvents(Failure):
+    """The stack has more events than are, or can be, read. That won't pass."""
+
+
+def has_settled(events: Events, stack_id: str, moment: float) -> bool | None:
+    """Tell whether an operation of a stack has ended since a moment (epoch seconds); None where the events end before.
+
+    Raises:
+        TooManyEvents: not as far as they are read.
+    """
     for event in events:
         if _epoch(event.get("Timestamp")) < moment:
             return False
-        if event.get("PhysicalResourceId") == stack_id and event.get("ResourceStatus") in statuses:
+        if _is_end(event, stack_id):
             return True
     return None
+
+
+def has_completed(events: Events, stack_id: str, moment: float) -> bool | None:
+    """Tell whether the operation that was under way at a moment completed: the first end since then decides.
+
+    Where there are too many events to read as far as that, any operation that completed since then decides. It hardly
+    ever is another one than that.
+
+    Raises:
+        TooManyEvents: no operation has completed as far as they are read.
+    """
+    is_completed = has_completed_any = False
+    has_ended = False
+    try:
+        for event in events:
+            if _epoch(event.get("Timestamp")) < moment:
+                return is_completed
+            if _is_end(event, stack_id):
+                has_ended, is_completed = True, _status(event) in COMPLETE
+                has_completed_any |= is_completed
+    except TooManyEvents:
+        if has_completed_any:
+            return True
+        raise
+    return is_completed if has_ended else None
+
+
+def _is_end(event: dict[str, Any], stack_id: str) -> bool:
+    return event.get("PhysicalResourceId") == stack_id and _status(event) in SETTLED
 
 
 class Fate(Enum):

@@ -1,53 +1,26 @@
 """What CloudFormation says of the stack, asked only where a rule of removal needs it.
 
-Owns every call to CloudFormation's API. Where it can't be found out, the answer is the careful one: an entitlement is
-kept. A nested stack completes with its root: until the root's operation has ended, all of it may be rolled back.
+Where it can't be found out, the answer is the careful one: an entitlement is kept. A nested stack completes with its
+root: until the root's operation has ended, all of it may be rolled back.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..aws.calls import AwsError, Denied, NotFound, Refused, call
-from ..aws.clients import Clients
-from ..aws.retries import Retries
-from ..clock import Clock
-from ..errors import Failure, HandOver
+from ..aws.calls import AwsError, Denied, NotFound, Refused
+from ..errors import Failure
 from ..log import logger
-from ..pace import Pace
-from .events import COMPLETE, SETTLED, Fate, fate_of, has_reached, was_deleted
+from .events import Events, Fate, TooManyEvents, fate_of, has_completed, has_settled, was_deleted
+from .stack_calls import StackCalls
 
 #: A resource of which CloudFormation says this is none of the stack's any more.
 _GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
-#: Most pages, of 100 events, in which something is looked for: a few operations of the largest stacks.
-EVENT_PAGES = 100
-
 
 _T = TypeVar("_T")
 
 
-class TooManyEvents(Failure):
-    """The stack has more events than are, or can be, read. That won't pass."""
-
-
-@dataclass
-class Stack:
-    """The stack that a request belongs to.
-
-    Attributes:
-        until: epoch seconds until which questions are tried again at the latest. Each is tried for `Pace.stack_for`.
-        cut_short: stack -> how many invocations of the request have ended while they read its events.
-    """
-
-    clients: Clients
-    retries: Retries
-    clock: Clock
-    pace: Pace
-    stack_id: str
-    until: float
-    cut_short: dict[str, int]
-    _client: Any = field(default=None, init=False)
-    _described: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
+class Stack(StackCalls):
+    """The stack that a request belongs to."""
 
     def physical_id_of(self, logical_id: str) -> str | None:
         """Return the PhysicalResourceId that CloudFormation names for a resource; None where it names none.
@@ -74,11 +47,9 @@ class Stack:
             Failure: IAM refuses one of the three questions, still so after `Pace.denied_for`.
         """
         try:
-            self._described[self.stack_id] = self._one(self.stack_id)
-            root = self._root
-            if root != self.stack_id:
-                self._described[root] = self._one(root)
-            self._ask("DescribeStackEvents", root)
+            for one in self._chain():
+                self._described[one] = self._one(one)
+            self._ask("DescribeStackEvents", self._root)
             self._ask("DescribeStackResource", self.stack_id, LogicalResourceId=logical_id)
         except (AwsError, Failure) as error:
             if isinstance(error, Denied) or isinstance(error.__cause__, Denied):
@@ -109,17 +80,23 @@ class Stack:
         return self._describe(self.stack_id).get("StackStatus") == "DELETE_COMPLETE"
 
     def is_rolling_back(self) -> bool:
-        """Tell whether the stack, or its root, is rolling back; False where that can't be learnt."""
-        return any("ROLLBACK" in self._describe(one).get("StackStatus", "") for one in {self.stack_id, self._root})
+        """Tell whether the stack, or one that it is nested in, is rolling back; False where that can't be learnt.
+
+        A stack in between may roll back before the root does.
+        """
+        return any(
+            "ROLLBACK" in status and status.endswith("IN_PROGRESS")
+            for status in (self._describe(one).get("StackStatus", "") for one in self._chain())
+        )
 
     def completed_since(self, moment: float, now: float) -> bool:
         """Tell whether it is certain that an operation which was under way at `moment` completed (epoch seconds).
 
-        It is not certain where the stack has not reached *_COMPLETE since (as while it rolls that operation back), or
+        It is not certain where the first end of an operation since then is a rollback's, where none has come yet, or
         where CloudFormation can't be asked. An operation that is too long ago for CloudFormation to remember has
         completed: none lasts that long.
         """
-        return self._has_reached(COMPLETE, moment, now)
+        return self._has_come(has_completed, moment, now)
 
     def settled_since(self, moment: float, now: float) -> bool:
         """Tell whether it is certain that an operation which was under way at `moment`, or a later one, has ended well.
@@ -127,15 +104,15 @@ class Stack:
         An operation has ended well where it was completed or rolled back: CloudFormation can then return to nothing
         that it had left before.
         """
-        return self._has_reached(SETTLED, moment, now)
+        return self._has_come(has_settled, moment, now)
 
-    def _has_reached(self, statuses: frozenset[str], moment: float, now: float) -> bool:
+    def _has_come(self, end: Callable[[Events, str, float], bool | None], moment: float, now: float) -> bool:
         root = self._root
         if not self._describe(root):
             return False
 
         def has() -> bool:
-            known = has_reached(self._events(root), root, statuses, moment)
+            known = end(self._events(root), root, moment)
             return now - moment > self.pace.stack_history if known is None else known
 
         return _learnt(has, careful=False)
@@ -178,67 +155,6 @@ class Stack:
         False where that can't be learnt.
         """
         return _learnt(lambda: was_deleted(self._events(self.stack_id), physical_id, moment), careful=False)
-
-    def _events(self, stack_id: str) -> Iterator[dict[str, Any]]:
-        """Yield a stack's events, newest first; raises TooManyEvents where there are too many of them."""
-        token: dict[str, str] = {}
-        if self.cut_short.get(stack_id, 0) >= self.pace.events_anew:
-            raise TooManyEvents(f"{self.pace.events_anew} invocations have not had the time to read them")
-        for _ in range(EVENT_PAGES):
-            try:
-                answer = self._ask("DescribeStackEvents", stack_id, **token)
-            except HandOver:
-                self.cut_short[stack_id] = self.cut_short.get(stack_id, 0) + bool(token)
-                raise
-            yield from answer.get("StackEvents") or ()
-            if not answer.get("NextToken"):
-                return
-            token = {"NextToken": answer["NextToken"]}
-        raise TooManyEvents(f"more than {EVENT_PAGES} pages")
-
-    @property
-    def _root(self) -> str:
-        """The ARN of the outermost stack: this one where it is not nested."""
-        described = self._describe(self.stack_id)
-        if root := described.get("RootId"):
-            return str(root)
-        above, seen = self.stack_id, {self.stack_id}
-        while (parent := described.get("ParentId")) and parent not in seen:
-            above = str(parent)
-            seen.add(above)
-            described = self._describe(above)
-        return above
-
-    def _describe(self, stack_id: str) -> dict[str, Any]:
-        if stack_id not in self._described:
-            try:
-                found = self._one(stack_id)
-            except (AwsError, Failure) as error:
-                logger.warning("CloudFormation can't be asked for the status of %s: %s", stack_id, error)
-                found = {}
-            self._described[stack_id] = found
-        return self._described[stack_id]
-
-    def _one(self, stack_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = (self._ask("DescribeStacks", stack_id).get("Stacks") or [{}])[0]
-        return found
-
-    def _ask(self, operation: str, stack_id: str, **parameters: Any) -> dict[str, Any]:
-        if self._client is None:
-            self._client = self.clients.make("cloudformation")
-        method = {
-            "DescribeStacks": self._client.describe_stacks,
-            "DescribeStackResource": self._client.describe_stack_resource,
-            "DescribeStackEvents": self._client.describe_stack_events,
-        }[operation]
-        # From now on: a question that comes late in a long invocation is tried again as one that comes early.
-        until = min(self.until, self.clock.now() + self.pace.stack_for)
-        return self.retries.through(
-            lambda: call(method, f"cloudformation:{operation}", StackName=stack_id, **parameters),
-            until,
-            tries=self.pace.stack_tries,
-            latest=self.until,
-        )
 
 
 def _learnt(question: Callable[[], _T], *, careful: _T) -> _T:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..aws.calls import NotFound, Refused
+from ..aws.calls import NotFound, Refused, TokenRefused
 from ..aws.retries import Retries
 from ..clock import Clock
 from ..errors import Failure, HandOver
@@ -39,6 +39,7 @@ class PartialLook:
     """A look that an invocation could not finish: `token` leads to its next page, None to the first one.
 
     Attributes:
+        is_whole: all pages are read, and no time was left to do anything with them.
         anew: how often it has begun anew, since EVS took its token no longer.
     """
 
@@ -48,6 +49,7 @@ class PartialLook:
     pages: int
     rows: Rows = field(default_factory=dict)
     anew: int = 0
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,15 +100,18 @@ class _Reading:
         self._last_page: str | None = None
         self.token: str | None = None
         self.pages = 0
+        self.is_whole = False
 
     def resume(self, partial: PartialLook) -> None:
         self._began, self._rows = partial.began, dict(partial.rows)
         self.token, self.pages, self.anew = partial.token, partial.pages, partial.anew
+        self.is_whole = partial.is_whole
 
     def add(self, page: list[Row], following: str | None) -> None:
         merged(page, self._rows)
         self.pages += 1
         self._last_page, self.token = self.token, following
+        self.is_whole = following is None
         if following is not None:
             self._repeats = following in self._tokens
             self._tokens.add(following)
@@ -122,9 +127,9 @@ class _Reading:
         return Look(self._rows, self._began, self._last_page)
 
     def partial(self, connector: Connector) -> PartialLook | None:
-        if self.token is None and not self.anew:
+        if self.token is None and not self.anew and not self.is_whole:
             return None
-        return PartialLook(connector, self._began, self.token, self.pages, self._rows, self.anew)
+        return PartialLook(connector, self._began, self.token, self.pages, self._rows, self.anew, self.is_whole)
 
 
 class Listing:
@@ -172,39 +177,50 @@ class Listing:
         partial, self.partial = self.partial, None
         if partial is not None and partial.connector == connector:
             reading.resume(partial)
-        while True:
-            reading.require_time(self._clock.now(), until)
-            try:
-                page, following = self.page(connector, reading.token, until)
-            except HandOver:
-                self.partial = reading.partial(connector)
+        try:
+            while not reading.is_whole:
+                reading.require_time(self._clock.now(), until)
+                reading = self._read_on(reading, connector, until)
+            # Nothing could come of the look here. Read again it might end just as late, in each invocation.
+            self._clock.require_room_for_a_call()
+        except HandOver:
+            self.partial = reading.partial(connector)
+            raise
+        return reading.look()
+
+    def _read_on(self, reading: _Reading, connector: Connector, until: float) -> _Reading:
+        """Read one more page; return the look that is to go on: this one, or one that begins anew."""
+        try:
+            reading.add(*self.page(connector, reading.token, until))
+        except TokenRefused:
+            # A token may age while a throttled list is read. What was read so far is old by then, too.
+            if reading.anew == self._pace.looks_anew:
                 raise
-            except Refused:
-                # A token may age while a throttled list is read. What was read so far is old by then, too.
-                if reading.token is None or reading.anew == self._pace.looks_anew:
-                    raise
-            else:
-                reading.add(page, following)
-                if following is None:
-                    return reading.look()
-                if not reading.is_endless(self._pace.most_pages):
-                    continue
-                if reading.anew == self._pace.looks_anew:
-                    raise Failure(f"EVS's list of entitlements at {connector} has no end: {reading.pages:,} pages read")
-            reading = _Reading(self._clock.now(), reading.anew + 1)
+        else:
+            if reading.is_whole or not reading.is_endless(self._pace.most_pages):
+                return reading
+            if reading.anew == self._pace.looks_anew:
+                raise Failure(f"EVS's list of entitlements at {connector} has no end: {reading.pages:,} pages read")
+        return _Reading(self._clock.now(), reading.anew + 1)
 
     def page(self, connector: Connector, token: str | None, until: float) -> tuple[list[Row], str | None]:
         """Return one page of rows and the token of the next, with retries.
 
-        A NotFound is believed only when several answers in a row say so, over some seconds.
+        A NotFound is believed only when several answers in a row say so, over some seconds, and never of a token: what
+        EVS says of one that has aged is not documented.
 
         Raises:
+            TokenRefused: the token has aged, or was never good.
             NotFound, Refused, AwsError, Failure, HandOver
         """
         while True:
             try:
                 found = self._retries.through(lambda: self._evs.page(connector, token), until)
-            except NotFound as error:
+            except (NotFound, Refused) as error:
+                if token is not None:
+                    raise TokenRefused(error.action, error.code, error.message) from error
+                if isinstance(error, Refused):
+                    raise
                 now = self._clock.now()
                 self.not_found = not_found_again(self.not_found, connector, now)
                 if self.not_found.is_believed(now, self._pace):

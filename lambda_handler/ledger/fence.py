@@ -114,7 +114,12 @@ class Fence(Leaving):
         self._check(self._table.load(self._until(self._answer_by)))
 
     def _until(self, until: float) -> float:
-        """Return until when the ledger is tried: at least for some seconds, however late it is."""
+        """Return until when the ledger is tried: at least for some seconds, however late it is.
+
+        Where the answer is due already, no call hangs for long.
+        """
+        if self._clock.now() >= self._answer_by:
+            self.close()
         return max(until, self._clock.now() + self._pace.ledger_for)
 
     def _check(self, state: State) -> None:
@@ -126,6 +131,12 @@ class Fence(Leaving):
             raise Overtaken("another invocation carries this request out")
         if record.answer is not None or (record.failing is not None) != self.is_failing:
             raise Restart
+
+    def is_overtaken(self) -> bool:
+        """Ask the ledger whether a newer request has come; for a shorter time where the answer is due already."""
+        if self._clock.now() >= self._answer_by:
+            self.close()
+        return super().is_overtaken()
 
     # --- calls -----------------------------------------------------------------------------------------------------
 

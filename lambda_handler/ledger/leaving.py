@@ -40,8 +40,9 @@ class Leaving(Learning):
 
     def close(self) -> None:
         """Note that the work is over: from now on no call to the ledger hangs for long."""
-        self._clock.close()
-        self._table.reconnect()
+        if not self._clock.is_closing:
+            self._clock.close()
+            self._table.reconnect()
 
     def is_overtaken(self) -> bool:
         """Ask the ledger whether a newer request has come since this one was admitted.

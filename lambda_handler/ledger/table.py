@@ -165,7 +165,7 @@ class LedgerTable:
             return answer
 
         try:
-            return self._retries.through(ask, until)
+            return self._retries.confirmed(ask, until)
         except NotFound as error:
             raise LedgerGone(f"{self._named} does not exist: {error}") from error
         except Refused as error:

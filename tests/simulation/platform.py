@@ -53,7 +53,7 @@ class SimulatedPlatform:
         """Return a client in botocore's form."""
         return _Client(self, service, read_timeout)
 
-    def put(self, url: str, body: bytes) -> int:
+    def put(self, url: str, body: bytes, timeout: float = 10.0) -> int:
         """PUT an answer to S3."""
         invocation = self._invocation
         invocation.step()

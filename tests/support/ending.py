@@ -82,7 +82,7 @@ class World:
         if error:
             raise error
 
-    def put(self, url: str, body: bytes) -> int:
+    def put(self, url: str, body: bytes, timeout: float = 10.0) -> int:
         raise AssertionError("answered, though it is handed over")
 
     # What is done with it.

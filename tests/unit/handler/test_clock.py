@@ -32,7 +32,7 @@ class Invocation:
 def test_creating_undoing_and_answering_each_have_their_time(timeout: int) -> None:
     pace = Pace()
     last = pace.answer_by(1000.0, timeout)
-    assert 1000 + timeout * 0.85 <= last < 1000 + timeout
+    assert 1000 + timeout * 0.8 <= last < 1000 + timeout
     assert 1000 + timeout * 0.5 < last - pace.undo_time(timeout) < last
 
 

@@ -92,17 +92,26 @@ def test_a_look_that_is_too_large_begins_anew() -> None:
 
 
 def test_what_ten_thousand_vms_have_learnt_fits() -> None:
-    """Half of them were made, the others are refused; the look is left out."""
+    """Half of them were made, the others are refused, each began at a time of its own."""
     numbers = [100_000 + number * 37 for number in range(10_000)]
     event = {**EVENT, "ResourceProperties": {"VmIds": [f"vm-{number}" for number in numbers]}}
     carried = Carried(
         failed={f"vm-{number}": "A: refused" for number in numbers[::2]},
         times_taken={f"vm-{number}": 1 for number in numbers[1::2]},
     )
-    rows = {f"vm-{n}": Row(f"vm-{n}", Status.CREATED, "CREATED", 1e9 + n * 1.25) for n in numbers}
-    payload = Continuation(2, 1.0, 9.0, look=PartialLook(HERE, 5.0, "token", 99, rows), carried=carried).payload(event)
+    starts = {number: 1e9 + number * 1.25 for number in numbers}
+    rows = {f"vm-{n}": Row(f"vm-{n}", Status.CREATED, "CREATED", began, began) for n, began in starts.items()}
+    now = Continuation(2, 1.0, 9.0, look=PartialLook(HERE, 5.0, "token", 99, rows), carried=carried)
+    payload = now.payload(event)
     assert len(payload) <= EVENT_BYTES
-    assert Continuation.of(json.loads(payload), 0.0, 0.0) == Continuation(2, 1.0, 9.0, carried=carried)
+    assert Continuation.of(json.loads(payload), 0.0, 0.0) == now
+
+
+def test_a_look_that_does_not_fit_is_left_out() -> None:
+    rows = {f"vm-{n**3}": Row(f"vm-{n**3}", Status.CREATED, "CREATED", n**4.0) for n in range(1, 40_000)}
+    payload = Continuation(2, 1.0, 9.0, look=PartialLook(HERE, 5.0, "token", 400, rows)).payload(EVENT)
+    assert len(payload) <= EVENT_BYTES
+    assert Continuation.of(json.loads(payload), 0.0, 0.0) == Continuation(2, 1.0, 9.0)
 
 
 def test_what_the_request_has_made_is_left_out_where_it_does_not_fit() -> None:

@@ -1,11 +1,20 @@
 """What the events of a stack mean: whether an operation has come to its end, and whether a set is still the stack's."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from lambda_handler.cloudformation.events import COMPLETE, SETTLED, SKEW, Fate, fate_of, has_reached, was_deleted
+from lambda_handler.cloudformation.events import (
+    SKEW,
+    Fate,
+    TooManyEvents,
+    fate_of,
+    has_completed,
+    has_settled,
+    was_deleted,
+)
 
 STACK, SET = "the stack", "the set"
 NOW = 1_000_000.0
@@ -24,21 +33,38 @@ def events(*said: tuple[float, str, str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("said", "statuses", "reached"),
+    ("said", "completed", "settled"),
     [
-        ([(50, STACK, "UPDATE_COMPLETE")], COMPLETE, True),
-        ([(150, STACK, "UPDATE_COMPLETE")], COMPLETE, False),
-        ([(150, STACK, "UPDATE_COMPLETE"), (50, STACK, "UPDATE_ROLLBACK_COMPLETE")], COMPLETE, False),
-        ([(150, STACK, "UPDATE_COMPLETE"), (50, STACK, "UPDATE_ROLLBACK_COMPLETE")], SETTLED, True),
-        ([(150, STACK, "CREATE_COMPLETE"), (50, "another", "UPDATE_COMPLETE")], COMPLETE, False),
-        ([(50, STACK, "UPDATE_IN_PROGRESS")], COMPLETE, None),
-        ([], COMPLETE, None),
+        ([(50, STACK, "UPDATE_COMPLETE")], True, True),
+        ([(150, STACK, "UPDATE_COMPLETE")], False, False),
+        ([(150, STACK, "UPDATE_COMPLETE"), (50, STACK, "UPDATE_ROLLBACK_COMPLETE")], False, True),
+        # The first end decides: what completed later was another operation.
+        ([(90, STACK, "UPDATE_ROLLBACK_COMPLETE"), (50, STACK, "UPDATE_COMPLETE")], False, True),
+        ([(150, STACK, "A"), (90, STACK, "UPDATE_ROLLBACK_COMPLETE"), (50, STACK, "UPDATE_COMPLETE")], False, True),
+        ([(150, STACK, "A"), (90, STACK, "UPDATE_COMPLETE"), (50, STACK, "UPDATE_ROLLBACK_COMPLETE")], True, True),
+        ([(150, STACK, "CREATE_COMPLETE"), (50, "another", "UPDATE_COMPLETE")], False, False),
+        ([(50, STACK, "UPDATE_IN_PROGRESS")], None, None),
+        ([], None, None),
     ],
 )
-def test_whether_a_stack_has_reached_a_status_since_a_moment(
-    said: list[tuple[float, str, str]], statuses: frozenset[str], reached: bool | None
+def test_whether_an_operation_has_ended_since_a_moment(
+    said: list[tuple[float, str, str]], completed: bool | None, settled: bool | None
 ) -> None:
-    assert has_reached(events(*said), STACK, statuses, NOW - 100) is reached
+    assert has_completed(events(*said), STACK, NOW - 100) is completed
+    assert has_settled(events(*said), STACK, NOW - 100) is settled
+
+
+@pytest.mark.parametrize("status", ["UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
+def test_where_there_are_too_many_events_any_operation_that_completed_since_decides(status: str) -> None:
+    def many() -> Iterator[dict[str, Any]]:
+        yield from events((90, STACK, "UPDATE_ROLLBACK_COMPLETE"), (50, STACK, status))
+        raise TooManyEvents("100 pages")
+
+    if status == "UPDATE_COMPLETE":
+        assert has_completed(many(), STACK, NOW - 100) is True
+    else:
+        with pytest.raises(TooManyEvents):
+            has_completed(many(), STACK, NOW - 100)
 
 
 CLEAN_UP = (30, STACK, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")

@@ -48,7 +48,7 @@ def record(**given: Any) -> RequestRecord:
 def fenced(**given: Any) -> tuple[Fence, Table]:
     """Return the fence of invocation `me` of request `r`, and its table."""
     table = Table(State(requests={"A": record(**given)}))
-    clock = SimpleNamespace(now=lambda: NOW, close=lambda: None, spare=lambda: 5.0)
+    clock = SimpleNamespace(now=lambda: NOW, close=lambda: None, is_closing=False, spare=lambda: 5.0)
     fence = Fence(table, clock, PACE, "A", "r", 9e9)  # type: ignore[arg-type]
     fence.invocation = "me"
     fence.is_admitted = True

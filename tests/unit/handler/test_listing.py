@@ -206,3 +206,35 @@ def test_a_not_found_is_not_believed_because_the_time_is_up() -> None:
     listing = Listing(cast(Any, SimpleNamespace(page=page)), room.retries, room.clock, room.pace)
     with pytest.raises(Failure, match="no time to ask again"):
         listing.look(HERE, START + 3.0)
+
+
+def test_a_look_that_ends_with_the_invocation_is_handed_on_whole() -> None:
+    """Read again, it would end just as late in each invocation."""
+    room = Room()
+    pages = Pages(room, 5, takes=177.5)
+    listing = pages.listing()
+    with pytest.raises(HandOver):
+        listing.look(HERE, START + 1e6)
+    assert listing.partial is not None
+    assert (listing.partial.is_whole, len(listing.partial.rows)) == (True, 5)
+    pages.asked.clear()
+    fresh = pages.listing(partial=listing.partial)
+    fresh._clock = Room().clock
+    look = fresh.look(HERE, START + 1e6)
+    assert (look.began, len(look.rows), pages.asked) == (START, 5, [])
+
+
+def test_a_page_token_that_is_not_found_is_one_that_has_aged() -> None:
+    pages = Pages(Room(), 3)
+    page = pages.page
+
+    def stale(connector: Any, token: str | None = None) -> Any:
+        if token is not None and len(pages.asked) < 4:
+            pages.asked.append(token)
+            raise NotFound(ACTION, "ResourceNotFoundException", "Not found")
+        return page(connector, token)
+
+    pages.page = stale  # type: ignore[method-assign]
+    listing = pages.listing()
+    assert len(listing.look(HERE, START + 100).rows) == 3
+    assert listing.not_found is None

@@ -1,5 +1,6 @@
 """The PUT of the answer, on a real socket: by way of a proxy, past it, and what its errors never say."""
 
+import os
 import select
 import socket
 import ssl
@@ -114,7 +115,7 @@ def proxy(storage: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTP
 def test_the_answer_goes_through_the_proxy(proxy: HTTPServer) -> None:
     """The host need not even resolve: in such a VPC the proxy is the only way out."""
     url = f"https://answers.s3.amazonaws.com/arn%3Aaws%3Astack%7CWindows%7Cid{QUERY}"
-    assert LambdaPlatform().put(url, b'{"Status": "SUCCESS"}') == 200
+    assert LambdaPlatform().put(url, b'{"Status": "SUCCESS"}', 10.0) == 200
     assert Proxy.asked == ["answers.s3.amazonaws.com:443"]
     [(path, headers, body)] = Storage.taken
     assert path == f"/arn%3Aaws%3Astack%7CWindows%7Cid{QUERY}"
@@ -130,20 +131,20 @@ def test_no_proxy_leads_past_it(
     storage: HTTPServer, proxy: HTTPServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert LambdaPlatform().put(f"https://localhost:{storage.server_port}/{QUERY}", b"{}") == 200
+    assert LambdaPlatform().put(f"https://localhost:{storage.server_port}/{QUERY}", b"{}", 10.0) == 200
     assert (Proxy.asked, len(Storage.taken)) == ([], 1)
 
 
 def test_no_proxy_for_other_hosts_changes_nothing(proxy: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "dynamodb.us-east-1.amazonaws.com,.internal")
-    assert LambdaPlatform().put(f"https://answers.s3.amazonaws.com/{QUERY}", b"{}") == 200
+    assert LambdaPlatform().put(f"https://answers.s3.amazonaws.com/{QUERY}", b"{}", 10.0) == 200
     assert Proxy.asked == ["answers.s3.amazonaws.com:443"]
 
 
 @pytest.mark.parametrize("status", [200, 403, 503])
 def test_the_status_is_returned_without_following_or_trying_again(storage: HTTPServer, status: int) -> None:
     Storage.status = status
-    assert LambdaPlatform().put(f"https://localhost:{storage.server_port}/{QUERY}", b"{}") == status
+    assert LambdaPlatform().put(f"https://localhost:{storage.server_port}/{QUERY}", b"{}", 10.0) == status
     assert len(Storage.taken) == 1
 
 
@@ -164,14 +165,29 @@ def test_an_error_is_an_oserror_that_does_not_hold_the_address(
         # Reached by another name than the certificate has.
         url = f"https://127.0.0.1:{storage.server_port}/{QUERY}"
     with pytest.raises(OSError) as caught:
-        LambdaPlatform().put(url, b"{}")
+        LambdaPlatform().put(url, b"{}", 10.0)
     told = f"{caught.value} {caught.value.args} {caught.value.__cause__}"
     assert "Signature" not in told
     assert "0123456789abcdef" not in told
     assert Storage.taken == []
 
 
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+@pytest.mark.parametrize("holds", ["the proxy's", "another", "none"])
+def test_the_answer_trusts_what_the_calls_trust(
+    storage: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, holds: str
+) -> None:
+    """A proxy that reads along has a certificate of its own. A bundle of something else leaves the system's store."""
+    bundle, other = Path(os.environ["SSL_CERT_FILE"]), tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    named = {"the proxy's": bundle, "another": other, "none": tmp_path / "missing.pem"}[holds]
+    monkeypatch.setenv(variable, str(named))
+    if holds == "the proxy's":
+        monkeypatch.setenv("SSL_CERT_FILE", str(other))
+    assert LambdaPlatform().put(f"https://localhost:{storage.server_port}/{QUERY}", b"{}", 10.0) == 200
+
+
 @pytest.mark.parametrize("url", ["", "not a url", "https://", "ftp://localhost/x?X-Amz-Signature=1"])
 def test_an_address_that_is_none_is_an_oserror_too(storage: HTTPServer, url: str) -> None:
     with pytest.raises(OSError):
-        LambdaPlatform().put(url, b"{}")
+        LambdaPlatform().put(url, b"{}", 10.0)

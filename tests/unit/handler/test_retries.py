@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lambda_handler.aws.calls import Refused, Throttled
+from lambda_handler.aws.calls import NotFound, Refused, Throttled, Unanswered
 from tests.support.room import START, Room
 
 ACTION = "cloudformation:DescribeStacks"
@@ -69,3 +69,30 @@ def test_but_never_after_the_time_by_which_the_answer_is_due() -> None:
     with pytest.raises(Throttled):
         room.retries.through(step, START + 10, tries=4, latest=START + 20)
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(("answers", "is_believed"), [(1, False), (2, False), (3, False), (99, True)])
+def test_a_not_found_is_believed_once_several_answers_have_said_so(answers: int, is_believed: bool) -> None:
+    room = Room()
+    left = [answers]
+
+    def step() -> str:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise NotFound("dynamodb:GetItem", "ResourceNotFoundException", "no such table")
+        return "found"
+
+    if is_believed:
+        with pytest.raises(NotFound):
+            room.retries.confirmed(step, START + 100)
+        assert room.at >= START + room.pace.not_found_for
+    else:
+        assert room.retries.confirmed(step, START + 100) == "found"
+
+
+def test_a_not_found_that_there_is_no_time_to_confirm_is_no_answer() -> None:
+    def step() -> str:
+        raise NotFound("dynamodb:GetItem", "ResourceNotFoundException", "no such table")
+
+    with pytest.raises(Unanswered):
+        Room().retries.confirmed(step, START + 1)

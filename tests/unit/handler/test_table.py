@@ -57,7 +57,7 @@ class Client:
 
 
 def opened(client: Client) -> LedgerTable:
-    retries = SimpleNamespace(through=lambda step, until: step())
+    retries = SimpleNamespace(confirmed=lambda step, until: step())
     return LedgerTable(client, retries, "ledger", STACK)  # type: ignore[arg-type]
 
 

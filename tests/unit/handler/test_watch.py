@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lambda_handler.aws.calls import Refused
+from lambda_handler.aws.calls import TokenRefused
 from lambda_handler.errors import Failure
 from lambda_handler.evs.rows import Row, Status
 from lambda_handler.evs.watch import Watch
@@ -26,7 +26,7 @@ class Pages:
     def page(self, connector: Connector, token: str | None, until: float) -> tuple[list[Row], str | None]:
         self.read.append(token)
         if token in self.aged:
-            raise Refused("ValidationException", "the token has expired", "ListVmEntitlements")
+            raise TokenRefused("ValidationException", "the token has expired", "ListVmEntitlements")
         number = int(token or 0)
         following = str(number + 1) if number + 1 < len(self.pages) else None
         rows = [Row(vm_id, status) for vm_id, status in self.pages[number].items()]
@@ -75,3 +75,25 @@ def test_pages_that_lead_to_each_other_are_a_failure() -> None:
     pages.loops = True
     with pytest.raises(Failure, match="no end"):
         watch(pages).look(frozenset({"vm-1"}), 9.0)
+
+
+def test_a_token_that_ages_on_the_way_begins_the_look_anew() -> None:
+    """Tokens may be the same each time: that the first page leads to the second again is no list without end."""
+    pages = Pages({}, {}, {"vm-1": Status.CREATED})
+    page = pages.page
+
+    def aged_once(connector: Connector, token: str | None, until: float) -> tuple[list[Row], str | None]:
+        pages.aged = {"2"} if pages.read == [None, "1"] else set()
+        return page(connector, token, until)
+
+    pages.page = aged_once  # type: ignore[method-assign]
+    rows, is_complete = watch(pages).look(frozenset({"vm-1"}), 9.0)
+    assert (set(rows), is_complete, pages.read) == ({"vm-1"}, True, [None, "1", "2", None, "1", "2"])
+
+
+def test_tokens_that_age_each_time_are_given_up() -> None:
+    pages = Pages({}, {"vm-1": Status.CREATED})
+    pages.aged = {"1"}
+    with pytest.raises(Failure, match="no page token"):
+        watch(pages).look(frozenset({"vm-1"}), 9.0)
+    assert len(pages.read) == 2 * (Pace().looks_anew + 1)

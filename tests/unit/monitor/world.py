@@ -104,7 +104,7 @@ class MonitorWorld:
     def sleep(self, seconds: float) -> None:
         self.at += seconds
 
-    def put(self, url: str, body: bytes) -> int:
+    def put(self, url: str, body: bytes, timeout: float = 10.0) -> int:
         raise AssertionError("the monitor answers nobody")
 
     def client(self, service: str, connect_timeout: float, read_timeout: float) -> Any:
