@@ -104,6 +104,8 @@ class StackCalls:
                 tries=self.pace.stack_tries,
                 latest=self.until,
             )
-        except HandOver:
-            self.cut_short[key] = self.cut_short.get(key, 0) + ("NextToken" not in parameters)
+        except HandOver as more:
+            # Where a retry is waited for, the time of trouble counts. The pages of events are counted together.
+            is_cut_short = more.resume_at is None and "NextToken" not in parameters
+            self.cut_short[key] = self.cut_short.get(key, 0) + is_cut_short
             raise
