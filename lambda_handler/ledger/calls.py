@@ -89,9 +89,9 @@ def confirm(state: State, connector: Connector, started: Mapping[str, float], ju
     It says nothing of a call that left after the row began, where the ledger as it was then, `judged`, does not have
     the call: the VM may have been deleted, and called for again, since.
 
-    A row explains one call for its VM, of those that left before the row began. Which one is not known. The one that
-    can land no longer than the others is taken, so that the others are awaited for long enough. The row also explains
-    every call that EVS took. A call without an answer that the row does not explain may still take effect.
+    A row explains one call for its VM, of those that left before the row began. Where there are several of them, which
+    one is not known: EVS may have taken the one whose invocation has not said so yet. So none of them is forgotten. The
+    row also explains every call that EVS took. A call without an answer that it does not explain may still take effect.
     """
     calls: dict[str, Call] = {}
     shown = frozenset(started)
@@ -186,7 +186,7 @@ def pruned(state: State, now: float) -> State:
 
 
 def _explaining(unanswered: Mapping[str, Call], taken: Iterable[Call], started: float) -> str | None:
-    """Return the unanswered call that a row explains, or None."""
+    """Return the unanswered call that a row explains; None where that is another one, or may be any of several."""
     first_taken = min((call.left_at for call in taken), default=None)
     candidates = {
         call_id: call.left_at for call_id, call in unanswered.items() if not started or call.left_at <= started
@@ -195,4 +195,4 @@ def _explaining(unanswered: Mapping[str, Call], taken: Iterable[Call], started: 
         if not started or started >= first_taken:
             return None
         candidates = {call_id: left_at for call_id, left_at in candidates.items() if left_at < first_taken}
-    return min(candidates, key=lambda call_id: (unanswered[call_id].lands_by, -candidates[call_id]), default=None)
+    return next(iter(candidates)) if len(candidates) == 1 else None

@@ -202,3 +202,16 @@ def test_created_again_after_a_deletion_and_killed_before_it_was_written_down(ma
     assert stack.ask("Delete", ["vm-1"], "stack-1-Web-MADEUP", logical_id="Web")["Status"] == "SUCCESS"
     assert world.entitled() == set()
     stack.ask("Delete", ["vm-1", "vm-2"], failed["PhysicalResourceId"])
+
+
+def test_a_lost_creation_and_its_retry_that_nobody_has_told_of(make_world: Make) -> None:
+    """EVS took the retry. Its invocation waits, and tells the ledger of that only when it finds itself overtaken."""
+    world = make_world(creation_takes=30.0)
+    world.trouble.plan("CreateEntitlement", broken(48.0))
+    stack = world.new_stack()
+    request = stack.issue("Create", ["vm-1"])
+    world.run_for(5)
+    assert stack.ask("Delete", ["vm-1"], "stack-1-Windows-MADEUP")["Status"] == "SUCCESS"
+    assert not request.bodies
+    world.run_for(200)
+    assert world.entitled() == set()
