@@ -191,9 +191,10 @@ def _stopped(state: State, physical_ids: set[str]) -> State:
     """Answer the requests that have declared pending sets: an invocation that carries one out says that, and ends."""
     for physical_id in physical_ids & state.sets.keys():
         pending = state.sets[physical_id]
+        # An Update has the same key.
         key = key_of("Create", pending.logical_id, "")
         record = state.requests.get(key)
         if not pending.live and record is not None and record.request_id == pending.request_id and not record.answer:
-            gone = Answer("FAILED", failed_id(record.sequence, record.request_id), "the stack is being deleted")
-            state = state.record(key, answer=gone.stored())
+            its_id = failed_id(record.sequence, record.request_id) if record.type == "Create" else record.physical_id
+            state = state.record(key, answer=Answer("FAILED", its_id, "the stack is being deleted").stored())
     return state

@@ -92,6 +92,8 @@ def allowed(request: "Request") -> frozenset[str]:
         return FAILED
     if _is_open(request):
         return EITHER
+    if request.is_unheard and request.stack.status == "DELETE_IN_PROGRESS":
+        return EITHER  # nobody waits for it, and who still carries it out is stopped
     declared = Declared.by(request.properties)
     if facts.odd:
         return EITHER if declared.adopts or not facts.foreign else FAILED

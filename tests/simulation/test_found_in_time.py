@@ -10,7 +10,7 @@ import pytest
 
 from lambda_handler.pace import Pace
 
-from .scene import Scene, vms
+from .scene import Scene, properties, vms
 from .trouble import silence, throttled
 from .world import HERE
 
@@ -236,3 +236,17 @@ def test_one_call_without_an_answer_when_the_time_is_up(
     world.run_for(21_000)
     stack.ask("Delete", ["vm-1"], request.answer["PhysicalResourceId"])
     assert late < 0
+
+
+def test_an_update_that_is_stopped_since_the_stack_goes_keeps_its_id(make_world: Make) -> None:
+    """Rollback is off, so that it was cancelled and still goes on; the resource itself is retained."""
+    world = make_world(creation_takes=30.0)
+    stack = world.new_stack()
+    other, retain = {"Other": properties(["vm-9"])}, {"Windows": "attribute"}
+    stack.deploy({"Windows": properties(["vm-1"], retains=True), **other}, retain=retain)
+    physical_id = stack.physical_id
+    windows = {"Windows": properties(["vm-2"], retains=True), **other}
+    update = stack.deploy(windows, retain=retain, fails_after=5.0, rolls_back=False).requests[-1]
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", {"vm-1"})
+    assert (update.answer["Status"], update.answer["PhysicalResourceId"]) == ("FAILED", physical_id)
