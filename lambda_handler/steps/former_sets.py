@@ -4,13 +4,18 @@ Owns what becomes of them in the ledger; never calls EVS. CloudFormation is aske
 name again. Where it can't say, a set stays: an entitlement too many is found on the bill, one too few by an auditor.
 """
 
+from collections.abc import Callable, Mapping
+
+from ..aws.calls import AwsError
 from ..cloudformation.answer import Answer
+from ..cloudformation.events import Fate
 from ..cloudformation.physical_id import failed_id, failed_request, is_set_id
 from ..errors import Failure
 from ..ledger.records import DeclaredSet
 from ..ledger.state import State, key_of
 from ..log import logger
-from ..values import Connector
+from ..text import some
+from ..values import Connector, VmIds
 from .retained_sets import RetainedSets
 
 
@@ -116,8 +121,11 @@ class FormerSets(RetainedSets):
                 # The Create may never have begun, so that nothing tells yet that a set from before it was retained.
                 abandoned &= self._ignored(live, context.stack.find_out_fate)[0]
         if abandoned:
+            never = self._never_taken_on({key: live[key] for key in abandoned}, context.stack.fate_of)
             # Its own Delete may have kept one since.
-            context.fence.write(lambda state: state.drop(key for key in abandoned if not _is_retained(state, key)))
+            context.fence.write(
+                lambda state: _dropped(state, {key for key in abandoned if not _is_retained(state, key)}, never)
+            )
 
     def drop_skipped(self) -> None:
         """Drop sets of resources that the stack has no more, whose clean-up CloudFormation has given up.
@@ -141,12 +149,26 @@ class FormerSets(RetainedSets):
             skipped = gone.keys() & self._ignored(live, stack.fate_of)[0] | {
                 key for key in gone.keys() - live.keys() if stack.has_ignored(key, gone[key].declared_at, now)
             }
-        except Failure as failure:
+            never = self._never_taken_on({key: gone[key] for key in skipped}, stack.find_out_fate)
+        except (AwsError, Failure) as failure:
             logger.warning("%s", failure)
             return
         if skipped:
             logger.warning("the stack goes, and its clean-up has left %s", ", ".join(sorted(skipped)))
-            context.fence.write(lambda state: _stopped(state, skipped).drop(skipped))
+            context.fence.write(lambda state: _dropped(_stopped(state, skipped), skipped, never))
+
+    def _never_taken_on(self, sets: Mapping[str, DeclaredSet], ask: Callable[..., Fate]) -> set[str]:
+        """Return, of sets that adopt, those that CloudFormation has certainly never had for good.
+
+        An operation that has completed since then says nothing of what they have adopted.
+
+        Args:
+            ask: `Stack.find_out_fate`, or `Stack.fate_of`.
+        """
+        state, now = self._context.fence.state, self._context.clock.now()
+        adopting = {key: one for key, one in sets.items() if _adopted_by(state, one)}
+        fates = {key: ask(key, one.declared_at, now) for key, one in adopting.items()}
+        return {key for key, fate in fates.items() if fate in (Fate.UNNAMED, Fate.ROLLED_BACK)}
 
     def has_request_to_come(self, connector: Connector) -> bool:
         """Tell whether CloudFormation will yet send a request for a set at a connector.
@@ -185,6 +207,26 @@ class FormerSets(RetainedSets):
 
 def _is_retained(state: State, physical_id: str) -> bool:
     return physical_id in state.sets and state.sets[physical_id].retained
+
+
+def _adopted_by(state: State, declared: DeclaredSet) -> VmIds:
+    """Return the VMs that the request of a set has adopted."""
+    adopted = state.holding(declared.connector).adopted
+    return frozenset(
+        vm_id for vm_id in declared.vm_ids & adopted.keys() if adopted[vm_id].request_id == declared.request_id
+    )
+
+
+def _dropped(state: State, physical_ids: set[str], never: set[str]) -> State:
+    """Drop sets, and give back what those of `never` have adopted, unless another set declares it."""
+    sets = [state.sets[key] for key in physical_ids & never & state.sets.keys()]
+    given = [(one.connector, _adopted_by(state, one)) for one in sets]
+    state = state.drop(physical_ids)
+    for connector, vm_ids in given:
+        if back := vm_ids - state.declared(connector):
+            logger.warning("given back, left entitled: %s at %s", some(back, 100), connector)
+            state = state.disown(connector, back)
+    return state
 
 
 def _stopped(state: State, physical_ids: set[str]) -> State:

@@ -129,3 +129,30 @@ def test_what_another_resource_adopts_meanwhile_stays_somebody_elses(
     stack.ask("Delete", ["vm-1"], web["PhysicalResourceId"], logical_id="Web")
     stack.model.reach("UPDATE_ROLLBACK_COMPLETE")
     assert world.entitled() == {"vm-9", "vm-1"}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_an_update_adopted_that_cloudformation_never_took_on_is_given_back(world: Scene, nested: bool) -> None:
+    """Rollback is off, so that it was cancelled; the operation that completed since did not have its set."""
+    world.by_hand("vm-5")
+    stack = world.new_stack(nested=nested)
+    stack.declare(["vm-1"], retain="attribute")
+    stack.declare(["vm-5"], adopts=True, fails_after=0.1, rolls_back=False)
+    world.run_for(100)
+    stack.deploy({"Other": properties(["vm-9"])})
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", {"vm-1", "vm-5"})
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_nor_does_another_resource_make_it_the_stacks_own_unless_it_declares_it(world: Scene, is_shared: bool) -> None:
+    world.by_hand("vm-5")
+    stack = world.new_stack()
+    stack.declare(["vm-1"], retain="attribute")
+    others = ["vm-5", "vm-9"] if is_shared else ["vm-9"]
+    both = {"Windows": properties(["vm-5"], adopts=True), "Other": properties(others, adopts=is_shared)}
+    stack.deploy(both, fails_after=0.1, rolls_back=False)
+    world.run_for(100)
+    stack.deploy({"Other": properties(others, adopts=is_shared)})
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", {"vm-1"} if is_shared else {"vm-1", "vm-5"})

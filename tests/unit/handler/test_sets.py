@@ -491,6 +491,47 @@ def test_what_a_clean_up_has_left_goes_with_the_whole_stack(
 
 
 @pytest.mark.parametrize(
+    ("said", "adopted_by", "others", "is_ours"),
+    [
+        (SKIPPED, "earlier", frozenset(), False),
+        # CloudFormation has had it, and has deleted it since: whether that operation completed, its events say.
+        ({**SKIPPED, "deleted": ("elsewhere",)}, "earlier", frozenset(), True),
+        (SKIPPED, "another", frozenset(), True),
+        (SKIPPED, "earlier", ids(5), True),
+    ],
+    ids=["never taken on", "taken on", "adopted by another request", "declared by another set"],
+)
+def test_what_a_set_has_adopted_that_cloudformation_never_took_on_is_given_back(
+    said: dict[str, Any], adopted_by: str, others: VmIds, is_ours: bool
+) -> None:
+    sets = Sets("Delete", ids(1), ONE, physical_id_of=None, **said)
+    sets.has(ONE, ids(1), 1)
+    sets.has("elsewhere", ids(5), 2, logical_id="B")
+    if others:
+        sets.has("retained", others, 3, logical_id="C", kept=True, retained=True)
+    state = sets.room.table.stored
+    sets.room.keep(state.hold(HERE, state.holding(HERE).mark(ids(5), Adoption(adopted_by, START))))
+    sets.begin()
+    sets.sets.drop_skipped()
+    assert "elsewhere" not in sets.room.table.stored.sets
+    assert (ids(5) <= sets.room.table.stored.owned(HERE)) is is_ours
+
+
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_so_is_what_a_set_has_adopted_that_goes_with_its_resource(is_ignored: bool) -> None:
+    said = {"has_ignored": ("other",)} if is_ignored else {}
+    sets = Sets("Delete", ids(1), ONE, physical_id_of=None, is_being_deleted=True, **said)
+    sets.has(ONE, ids(1), 2)
+    sets.has("other", ids(5), 1)
+    state = sets.room.table.stored
+    sets.room.keep(state.hold(HERE, state.holding(HERE).mark(ids(5), Adoption("earlier", START))))
+    sets.begin()
+    sets.sets.drop_abandoned()
+    assert sets.live == set()
+    assert (ids(5) <= sets.room.table.stored.owned(HERE)) is not is_ignored
+
+
+@pytest.mark.parametrize(
     ("given", "is_being_deleted", "comes"),
     [
         ({}, True, True),
