@@ -79,3 +79,14 @@ class Context:
         """Until when the present phase is pursued, in epoch seconds."""
         is_creating = self.request.type != "Delete" and not self.fence.is_failing
         return self.work_by if is_creating else self.answer_by
+
+    @property
+    def is_last_to_come(self) -> bool:
+        """Whether no request may come after this Create or Update for what others have left.
+
+        Where each set says RETAIN, CloudFormation may skip all of them when the stack goes. A request that fails is not
+        the last one: CloudFormation rolls back.
+        """
+        if self.request.type == "Delete" or self.fence.is_failing:
+            return False
+        return all(one.retains or one.kept for one in self.fence.state.sets.values())

@@ -54,7 +54,7 @@ def remove_all(context: Context, until: float, first: Connector | None, *, is_on
     for connector in sorted(context.fence.state.to_remove(), key=lambda one: (one != first, one)):
         if is_only and connector != first:
             continue
-        is_concern = connector == first or first is None
+        is_concern = connector == first or first is None or context.is_last_to_come
         since = context.carried.removing_since(connector, until, context.clock.now())
         limit = until if is_concern else min(until, since + context.pace.elsewhere)
         removal = _Removal(context, connector, since, limit)

@@ -169,6 +169,7 @@ class Judge:
             may_be_given_back = (
                 vm in stack.ambiguous
                 or stack.may_stay(*vm, is_refused=row.is_deletion_refused)
+                or self._is_left_to_nobody(stack, row)
                 or (is_unsure and stack.was_unheard(*vm))
                 or (is_unsure and (stack.name in row.adopters or vm in stack.ever_retained | stack.to_retain))
             )
@@ -179,6 +180,21 @@ class Judge:
             for vm_id in sorted(one.vm_ids):
                 if self._world.evs.held(one.where, vm_id) is None:
                     self._is_lost(stack, one, vm_id)
+
+    def _is_left_to_nobody(self, stack: Stack, row: Row) -> bool:
+        """Tell whether no request has come since EVS was out of reach, and the stack went: see docs/limits.md.
+
+        A Delete would have failed.
+        """
+        last = stack.requests[-1]
+        return (
+            stack.is_gone
+            and last.type != "Delete"
+            and any(
+                service == "evs" and max(began, row.began) <= last.answered_at <= ended
+                for service, began, ended in self._world.outages
+            )
+        )
 
     def _is_lost(self, stack: Stack, declared: Declared, vm_id: str) -> None:
         rows = self._rows_of(declared.where, vm_id)

@@ -13,7 +13,7 @@ from lambda_handler.pace import Pace
 
 from .scene import Scene, SceneStack, properties, vms
 from .trouble import broken, not_found, silence
-from .world import ENVIRONMENT, HERE
+from .world import ENVIRONMENT, HERE, THERE
 
 Make = Callable[..., Scene]
 
@@ -215,3 +215,33 @@ def test_a_lost_creation_and_its_retry_that_nobody_has_told_of(make_world: Make)
     assert not request.bodies
     world.run_for(200)
     assert world.entitled() == set()
+
+
+def test_what_is_left_elsewhere_gets_the_whole_time_where_all_that_is_declared_says_retain(
+    world: Scene, stack: SceneStack
+) -> None:
+    """When the stack goes, CloudFormation skips its only resource: no request would come."""
+    stack.declare(["vm-1"], retain="attribute")
+    world.after(0.5, world.outage, "evs", 600.0)
+    stack.declare(["vm-2"], there=True)
+    assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
+    stack.delete()
+    assert (stack.status, world.entitled(), world.entitled(THERE)) == ("DELETE_COMPLETE", {"vm-1"}, set())
+
+
+def test_where_another_request_comes_what_is_left_elsewhere_holds_nothing_up(world: Scene, stack: SceneStack) -> None:
+    stack.declare(["vm-1"])
+    world.after(0.5, world.outage, "evs", 900.0)
+    back = stack.declare(["vm-2"], there=True).requests[-1]
+    assert back.answered_at - back.issued_at < 150
+    world.run_for(900)
+    stack.delete()
+
+
+def test_what_a_rollback_could_not_remove_stays_where_no_request_comes(world: Scene, stack: SceneStack) -> None:
+    """It is in docs/limits.md: the next request removes it, and the deletion of this stack sends none."""
+    stack.declare(["vm-1"], retain="attribute")
+    world.after(0.5, world.outage, "evs", 1200.0)
+    stack.declare(["vm-2"], there=True)
+    stack.delete()
+    assert (stack.status, world.entitled(THERE)) == ("DELETE_COMPLETE", {"vm-2"})

@@ -58,6 +58,8 @@ class World:
         self.stacks: dict[str, Stack] = {}
         self.troubles = 0
         self._troubled_until = 0.0
+        #: Services that were out of reach, since when, and until when.
+        self.outages: list[tuple[str, float, float]] = []
         self._root_handlers, self._root_level = logging.root.handlers[:], logging.root.level
         logging.root.handlers[:] = [CAPTURE]
 
@@ -146,6 +148,7 @@ class World:
             for stack in self.stacks.values():
                 stack.is_unsure = True
         self.trouble.outages[service] = (self.clock.now, self.clock.now + seconds)
+        self.outages.append((service, self.clock.now, self.clock.now + seconds))
 
 
 def _shown(properties: Properties) -> str:

@@ -8,6 +8,7 @@ import pytest
 from lambda_handler.aws.calls import Refused
 from lambda_handler.evs.rows import Row, Rows, Status
 from lambda_handler.ledger.records import Adoption, Call, DeclaredSet, Holding
+from lambda_handler.ledger.state import State
 from lambda_handler.steps.remove import Left, remove_all
 from lambda_handler.values import VmIds
 from tests.support.room import HERE, START, THERE, Room, ids, row
@@ -455,3 +456,23 @@ def test_what_else_comes_to_be_removed_has_its_own_time() -> None:
     Evs(room, row(1))
     assert remove(room) == []
     assert room.context.carried.removing == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_failing", "retains", "is_last"),
+    [
+        ("Update", False, True, True),
+        ("Update", False, False, False),
+        ("Update", True, True, False),
+        ("Delete", False, True, False),
+    ],
+    ids=["all retained", "one is not", "fails", "Delete"],
+)
+def test_a_request_after_which_none_may_come(kind: Any, is_failing: bool, retains: bool, is_last: bool) -> None:
+    room = Room(kind)
+    room.fence.is_failing = is_failing
+    kept = DeclaredSet("A", HERE, ids(1), "r", 1, live=True, kept=True)
+    other = DeclaredSet("B", HERE, ids(2), "r", 2, live=True, retains=retains)
+    room.keep(State(sets={"kept": kept, "other": other}))
+    room.fence.load(START + 9.0)
+    assert room.context.is_last_to_come is is_last
