@@ -5,6 +5,7 @@ and `stack_answers.py` says what there is.
 """
 
 from collections.abc import Callable, Iterable
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 from .clock import Process
@@ -241,7 +242,8 @@ class Stack:
                 "LogicalResourceId": logical_id,
                 "PhysicalResourceId": physical_id,
                 "ResourceType": kind,
-                "Timestamp": moment(self.world.clock.now),
+                # Cut, not rounded: what happens after an event in the same millisecond is not before it.
+                "Timestamp": moment(floor(self.world.clock.now * 1000) / 1000),
                 "ResourceStatus": status,
             }
         )
