@@ -6,7 +6,7 @@ Owns the violations of a history. Each is judged by the truth that the models ke
 from typing import TYPE_CHECKING, Any
 
 from .declared import Declared
-from .evs import UNDECIDABLE
+from .doubts import Doubts
 from .expectation import allowed
 from .requests import UNANSWERED, Request
 from .rows import BY_HAND, Row, Where
@@ -26,6 +26,7 @@ class Judge:
 
     def __init__(self, world: "World") -> None:
         self._world = world
+        self._doubts = Doubts(world)
         self.violations: list[str] = []
 
     def violation(self, text: str) -> None:
@@ -37,7 +38,9 @@ class Judge:
         """Judge a deletion that EVS takes."""
         if not row.is_held:
             return
-        is_in_doubt = self._is_undecidable(row, by) or self._was_ended_in_doubt(row, by)
+        doubts = self._doubts
+        is_in_doubt = doubts.is_undecidable(row, by) or doubts.was_ended_in_doubt(row, by)
+        is_in_doubt = is_in_doubt or doubts.counts_anothers(row, by)
         if row.maker != by and by not in row.adopters and not is_in_doubt:
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which {row.maker} made")
         stack = self._world.stacks[by]
@@ -47,78 +50,9 @@ class Judge:
             row.vm_id in stack.retained.get(row.where, set())
             and (row.where, row.vm_id) not in stack.ambiguous
             # What was retained has ended by hand, and this is another one.
-            and not any(one.ended_by == BY_HAND for one in self._rows_of(row.where, row.vm_id))
+            and not any(one.ended_by == BY_HAND for one in self._doubts.rows_of(row.where, row.vm_id))
         ):
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which was retained")
-
-    def _is_undecidable(self, row: Row, by: str) -> bool:
-        """Tell whether somebody else entitled a VM in the seconds in which a call of this one for it was lost.
-
-        A call whose refusal could not be written down is lost in its own seconds: the ledger was out of reach, or the
-        invocation was killed. So is one in the second in which EVS says, in whole seconds, that the other one began.
-        """
-        evs = self._world.evs
-        is_untold = "dynamodb" in self._world.trouble.outages
-        within = 2.0 if is_untold or row.began.is_integer() else 0.0
-        row.is_undecidable = row.is_undecidable or any(
-            stack == by and row.vm_id in vm_ids and abs(at - row.began) <= within
-            for calls, within in ((evs.lost, UNDECIDABLE), (self._killed, UNDECIDABLE), (evs.called, within))
-            for stack, vm_ids, at in calls
-        )
-        row.is_undecidable = row.is_undecidable or self._is_unsettled(row, by)
-        return row.is_undecidable
-
-    def _is_unsettled(self, row: Row, by: str) -> bool:
-        """Tell whether an entitlement began while a call for the VM that a killed invocation had announced was open.
-
-        Nobody has asked since what came of it: no other request of the resource has ended.
-        """
-        for one in self._world.invocations:
-            request = one.request
-            if request.stack.name != by or not 0 < one.killed_at <= row.began or request.type == "Delete":
-                continue
-            if row.vm_id not in Declared.by(request.properties).vm_ids:
-                continue
-            ended = [other.answered_at for other in request.stack.requests if other.logical_id == request.logical_id]
-            if not any(one.killed_at < at <= row.began for at in ended):
-                return True
-        return False
-
-    def _was_ended_in_doubt(self, row: Row, by: str) -> bool:
-        """Tell whether somebody had ended a stack's own entitlement of the VM, by hand or in doubt.
-
-        The ledger still has the VM, and whoever has entitled it since: see docs/limits.md. So has a ledger that was
-        restored to before the stack itself has ended it.
-        """
-        own = [one for one in self._rows_of(row.where, row.vm_id) if by in {one.maker, *one.adopters}]
-        is_restored = self._world.stacks[by].has_lost_ledger
-        return any(one.is_undecidable or one.ended_by == BY_HAND or (is_restored and one.is_over) for one in own)
-
-    @property
-    def _killed(self) -> list[tuple[str, frozenset[str], float]]:
-        """Calls that killed invocations had announced, and of which they told nobody what came of them: at the most."""
-        return [
-            (one.request.stack.name, Declared.by(one.request.properties).vm_ids, one.killed_at)
-            for one in self._world.invocations
-            if one.killed_at
-        ]
-
-    def _rows_of(self, where: Where, vm_id: str) -> list[Row]:
-        """Return every entitlement that a VM has had, the newest last."""
-        return [row for row in self._world.evs.history if row.where == where and row.vm_id == vm_id]
-
-    def _is_another_stacks(self, where: Where, vm_id: str, stack: str) -> bool:
-        """Tell whether another stack has entitled a VM, and a call of this one was lost in the same seconds.
-
-        This one may count the VM as its own then, whatever became of that entitlement since.
-        """
-        others = [row for row in self._rows_of(where, vm_id) if row.maker not in (stack, BY_HAND)]
-        return any(self._is_undecidable(row, stack) for row in others)
-
-    def _is_ended_in_doubt(self, where: Where, vm_id: str) -> bool:
-        """Tell whether a VM's last entitlement was ended by a stack whose own call was lost in the same seconds."""
-        rows = self._rows_of(where, vm_id)
-        return bool(rows) and rows[-1].is_over and rows[-1].is_undecidable
 
     def answered(self, request: Request, answer: dict[str, Any]) -> None:
         """Judge an answer that CloudFormation reads."""
@@ -146,8 +80,8 @@ class Judge:
             row = evs.held(declared.where, vm_id)
             if stack.has_lost_ledger and row is not None:
                 continue  # a ledger that was restored may take it for the stack's from before
-            is_another_stacks = self._is_another_stacks(declared.where, vm_id, stack.name)
-            if is_another_stacks or self._is_ended_in_doubt(declared.where, vm_id):
+            is_another_stacks = self._doubts.is_another_stacks(declared.where, vm_id, stack.name)
+            if is_another_stacks or self._doubts.is_ended_in_doubt(declared.where, vm_id):
                 continue
             if row is not None and stack.was_unheard(declared.where, vm_id):
                 continue  # the stack's from before, by an answer that nobody waited for
@@ -169,7 +103,7 @@ class Judge:
             may_be_given_back = (
                 vm in stack.ambiguous
                 or stack.may_stay(*vm, is_refused=row.is_deletion_refused)
-                or self._is_left_to_nobody(stack, row)
+                or self._doubts.is_left_to_nobody(stack, row)
                 or (is_unsure and stack.was_unheard(*vm))
                 or (is_unsure and (stack.name in row.adopters or vm in stack.ever_retained | stack.to_retain))
             )
@@ -181,28 +115,13 @@ class Judge:
                 if self._world.evs.held(one.where, vm_id) is None:
                     self._is_lost(stack, one, vm_id)
 
-    def _is_left_to_nobody(self, stack: Stack, row: Row) -> bool:
-        """Tell whether no request has come since EVS was out of reach, and the stack went: see docs/limits.md.
-
-        A Delete would have failed.
-        """
-        last = stack.requests[-1]
-        return (
-            stack.is_gone
-            and last.type != "Delete"
-            and any(
-                service == "evs" and max(began, row.began) <= last.answered_at <= ended
-                for service, began, ended in self._world.outages
-            )
-        )
-
     def _is_lost(self, stack: Stack, declared: Declared, vm_id: str) -> None:
-        rows = self._rows_of(declared.where, vm_id)
+        rows = self._doubts.rows_of(declared.where, vm_id)
         last = rows[-1] if rows else None
         is_adopted = declared.adopts or stack.has_adopted(declared.where, vm_id)
         if last is not None and is_adopted and last.ended_by == last.maker != stack.name:
             return  # whoever had made what was adopted has ended it: see docs/limits.md
-        if self._is_another_stacks(declared.where, vm_id, stack.name):
+        if self._doubts.is_another_stacks(declared.where, vm_id, stack.name):
             return
         if last is None or (last.ended_by not in (BY_HAND, "") and not last.is_undecidable):
             self.violation(f"{stack.name} declares {vm_id}, and it is not entitled")
