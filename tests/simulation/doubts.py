@@ -105,6 +105,24 @@ class Doubts:
         rows = self.rows_of(where, vm_id)
         return bool(rows) and rows[-1].is_over and rows[-1].is_undecidable
 
+    def is_forgotten(self, row: Row, stack: Stack) -> bool:
+        """Tell whether only sets declare a VM that a lost ledger does not know: see docs/limits.md, "A lost ledger".
+
+        No request has named them since, and another resource has entitled the VM: that one knows its own set alone.
+        What was entitled before the loss is none of that.
+        """
+        declaring = [key for key, one in stack.believed.items() if one.where == row.where and row.vm_id in one.vm_ids]
+        names = {logical_id for logical_id, _ in declaring}
+        others = [
+            one
+            for one in stack.requests
+            if one.logical_id not in names and one.type != "Delete" and stack.lost_at <= one.issued_at <= row.began
+        ]
+        return set(declaring) <= stack.forgotten and any(
+            (declared := Declared.by(one.properties)).where == row.where and row.vm_id in declared.vm_ids
+            for one in others
+        )
+
     def is_left_to_nobody(self, stack: Stack, row: Row) -> bool:
         """Tell whether no request has come since EVS was out of reach, and the stack went: see docs/limits.md.
 

@@ -45,6 +45,8 @@ class Judge:
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which {row.maker} made")
         stack = self._world.stacks[by]
         if row.vm_id in stack.declared(row.where):
+            if doubts.is_forgotten(row, stack):
+                return
             self.violation(f"{by} deletes the entitlement of {row.vm_id}, which it declares")
         elif (
             row.vm_id in stack.retained.get(row.where, set())

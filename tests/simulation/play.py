@@ -147,7 +147,6 @@ class Player:
         self.world.settle()
         if stack.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE") or stack.retained or not self._is_plain(stack):
             return
-        stack.has_lost_ledger = True
         self.world.story("stack", stack.name, "has lost its ledger:", how)
         logical_ids, before, backup = stack.backups[0] if stack.backups else (set[str](), {}, {})
         # What a restored ledger says of resources that have left since, of VMs that another resource declares since,
@@ -155,10 +154,13 @@ class Player:
         has_moved = any(before.get(vm, logical_id) != logical_id for vm, logical_id in stack.declaring().items())
         is_alike = logical_ids == set(stack.resources) and not has_moved
         if how == "older" and is_alike and not self.world.evs.touched_by_hand:
+            stack.lose(before)
             stack.table.restore(backup)
         elif how == "gone":
+            stack.lose({})
             stack.table.is_gone = True
         else:
+            stack.lose({})
             stack.table.empty()
 
     def _is_plain(self, stack: Stack) -> bool:

@@ -44,6 +44,8 @@ class Stack:
             self.function, self.table = shares.function, shares.table
         #: Logical ids, the one that declares each VM, and ledger after the last operations that ended well.
         self.backups: list[tuple[set[str], dict[tuple[Where, str], str], dict[str, Any]]] = []
+        #: What CloudFormation believes that the ledger has lost and that no request has named since: logical id and id.
+        self.forgotten: set[tuple[str, str]] = set()
         self.status = ""
         self.events: list[dict[str, Any]] = []
         self.resources: dict[str, Resource] = {}
@@ -61,6 +63,7 @@ class Stack:
         self.ambiguous: set[tuple[Where, str]] = set()
         self.ever_retained: set[tuple[Where, str]] = set()
         self.has_lost_ledger = False
+        self.lost_at = 0.0
         #: What a Delete that was skipped has left: VM -> how many requests there were then. The next one makes up for
         #: it; where none comes, or CloudFormation could not be asked, it stays.
         self.skipped: dict[tuple[Where, str], int] = {}
@@ -90,6 +93,15 @@ class Stack:
     def declared(self, where: Where) -> set[str]:
         """Return the VMs that CloudFormation relies on at a place."""
         return {vm_id for one in self.believed.values() if one.where == where for vm_id in one.vm_ids}
+
+    def lose(self, backup: dict[tuple[Where, str], str]) -> None:
+        """Lose the ledger, but for what a backup knows: which logical id declares each VM."""
+        self.has_lost_ledger, self.lost_at = True, self.world.clock.now
+        self.forgotten = {
+            (logical_id, physical_id)
+            for (logical_id, physical_id), one in self.believed.items()
+            if any(backup.get((one.where, vm_id)) != logical_id for vm_id in one.vm_ids)
+        }
 
     def declaring(self) -> dict[tuple[Where, str], str]:
         """Return which logical id declares each VM."""
@@ -205,6 +217,7 @@ class Stack:
             if before.logical_id == request.logical_id and not before.bodies and (now < before.deadline or is_running):
                 both_delete = before.type == request.type == "Delete" and before.physical_id != request.physical_id
                 before.overtaken = before.overtaken or not both_delete
+        self.forgotten.discard((request.logical_id, request.physical_id or ""))
         self.requests.append(request)
         request.facts = Facts.of(request)
         self.world.issue(request)
