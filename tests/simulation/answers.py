@@ -1,5 +1,6 @@
 """S3: takes the answers that functions PUT to presigned addresses, and CloudFormation hears the first one."""
 
+import json
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -21,9 +22,10 @@ class Answers:
         """Return the HTTP status, None for a broken connection, and whether the answer is in."""
         world = self._world
         request = world.requests[unquote(urlsplit(url).path).rpartition("|")[2]]
+        request.has_succeeded = request.has_succeeded or json.loads(body)["Status"] == "SUCCESS"
         outcome = self._outcome(invocation)
         if outcome in (200, "lost", "lost with 500"):
-            request.take_answer(body, invocation.held_up)
+            request.take_answer(body, invocation.held_up, is_untold=invocation.is_untold)
         if isinstance(outcome, int):
             if 400 <= outcome < 500:
                 request.excuses.add("answer refused")

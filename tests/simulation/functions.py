@@ -115,6 +115,10 @@ class Invocation:
         self.lines: list[str] = []
         self.mishap: tuple[int, str, float] | None = request.mishap(self)
         self._has_met_mishap = False
+        #: Its last write to the ledger never arrived.
+        self.is_untold = False
+        #: It has last asked for a page of the stack's events, and more are to come.
+        self.is_reading = False
         self.killed_at = 0.0
         self.process: Process
         self._timer: Event

@@ -9,6 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ReadTimeoutError
 
+from lambda_handler.pace import Pace
+
 from .errors import Refusal
 from .functions import PAYLOAD, Invocation
 from .stack_answers import describe
@@ -88,6 +90,7 @@ class SimulatedPlatform:
             if fate.name != "throttled" and (fate.error is not None or fate.silent or late != fate.late):
                 world.evs.lost.append(called)
         invocation.step()
+        self._note(operation, call)
         if fate.error is not None:
             raise fate.error(operation)
         if late != fate.late or not call.is_done:
@@ -95,6 +98,20 @@ class SimulatedPlatform:
         if call.refusal is not None:
             raise call.refusal.of(operation)
         return call.answer
+
+    def _note(self, operation: str, call: "_Call") -> None:
+        """Note what the ledger has not heard, and whether an invocation ends while it reads the stack's events."""
+        invocation, request = self._invocation, self._invocation.request
+        if operation in ("PutItem", "UpdateItem"):
+            invocation.is_untold = not call.is_done or call.refusal is not None
+        if operation == "DescribeStackEvents":
+            invocation.is_reading = "NextToken" in call.answer
+        elif operation == "Invoke" and invocation.is_reading:
+            request.cut_short += 1
+            # No invocation has the time to read them: see docs/limits.md.
+            request.stack.is_unsure = request.stack.is_unsure or request.cut_short >= Pace.events_anew
+        elif operation != "GetItem":
+            invocation.is_reading = False
 
     def _fate(self, service: str, operation: str, parameters: dict[str, Any]) -> Fate:
         world, invocation, now = self._world, self._invocation, self._world.clock.now

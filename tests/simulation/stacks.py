@@ -205,7 +205,12 @@ class Stack:
 
         Rolled back it would have been given back, and what relies on it now would have met a conflict.
         """
-        adopting = [Declared.by(one.properties) for one in self.requests if one.type != "Delete" and one.bodies]
+        adopting = [
+            Declared.by(one.properties)
+            for one in self.requests
+            # One that has come to its end has adopted them in the ledger, even if S3 never took its answer.
+            if one.type != "Delete" and (one.bodies or one.has_succeeded)
+        ]
         return any(one.adopts and one.where == where and vm_id in one.vm_ids for one in adopting)
 
     def issue(self, request: Request) -> None:
