@@ -101,12 +101,29 @@ def fate_of(events: Events, stack_id: str, physical_id: str, moment: float) -> F
 
 
 def was_deleted(events: Events, physical_id: str, moment: float) -> bool:
-    """Tell whether the deletion of a PhysicalResourceId has ended well since a moment (epoch seconds)."""
+    """Tell whether a Delete of a PhysicalResourceId that was issued at a moment (epoch seconds) has ended well.
+
+    The stack may have taken the id on again since. Within the skew of clocks an earlier life of it may have ended.
+    """
+    is_newest = True
     for event in events:
-        if _epoch(event.get("Timestamp")) < moment - SKEW:
+        at = _epoch(event.get("Timestamp"))
+        if at < moment - SKEW:
             return False
         if event.get("PhysicalResourceId") == physical_id:
-            return _status(event) == "DELETE_COMPLETE"
+            if _status(event) == "DELETE_COMPLETE" and (is_newest or at >= moment):
+                return True
+            is_newest = False
+    return False
+
+
+def was_taken_on(events: Events, physical_id: str, moment: float) -> bool:
+    """Tell whether a PhysicalResourceId came (back) to the stack since a moment (epoch seconds)."""
+    for event in events:
+        if _epoch(event.get("Timestamp")) <= moment:
+            return False
+        if event.get("PhysicalResourceId") == physical_id and not _status(event).startswith("DELETE_"):
+            return True
     return False
 
 

@@ -4,13 +4,13 @@ Where it can't be found out, the answer is the careful one: an entitlement is ke
 root: until the root's operation has ended, all of it may be rolled back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from ..aws.calls import AwsError, Denied, NotFound, Refused
 from ..errors import Failure
 from ..log import logger
-from .events import Events, Fate, TooManyEvents, fate_of, has_completed, has_settled, was_deleted
+from .events import Events, Fate, TooManyEvents, fate_of, has_completed, has_settled
 from .stack_calls import StackCalls
 
 #: A resource of which CloudFormation says this is none of the stack's any more.
@@ -149,12 +149,9 @@ class Stack(StackCalls):
             logger.warning("whether CloudFormation has taken on %s is not certain: %s", physical_id, failure)
             return Fate.TAKEN_ON
 
-    def has_deleted(self, physical_id: str, moment: float) -> bool:
-        """Tell whether CloudFormation has had the answer to a Delete that it issued at `moment` (epoch seconds).
-
-        False where that can't be learnt.
-        """
-        return _learnt(lambda: was_deleted(self._events(self.stack_id), physical_id, moment), careful=False)
+    def own_events(self) -> Iterator[dict[str, Any]]:
+        """Yield the stack's own events, newest first; raises AwsError or Failure where they can't be read."""
+        return self._events(self.stack_id)
 
 
 def _learnt(question: Callable[[], _T], *, careful: _T) -> _T:

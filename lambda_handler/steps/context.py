@@ -3,9 +3,12 @@
 Owns nothing that changes, but for what a fresh invocation has to be told (`Carried`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..aws.calls import AwsError
 from ..clock import Clock
+from ..cloudformation.events import Events, was_deleted
 from ..cloudformation.request import Request
 from ..cloudformation.stack import Stack
 from ..errors import Failure
@@ -59,6 +62,25 @@ class Context:
         except Failure as failure:
             logger.warning("%s", failure)
             return None
+
+    def told(self, question: Callable[[Events, str, float], bool], since: float) -> bool:
+        """Return what the stack's events say of the id that the request names, since a moment (epoch seconds).
+
+        Raises:
+            Failure: CloudFormation could not be asked.
+        """
+        try:
+            return question(self.stack.own_events(), self.request.physical_id, since)
+        except AwsError as error:
+            raise Failure(f"CloudFormation can't be asked for the stack's events: {error}") from error
+
+    def has_deleted(self) -> bool:
+        """Tell whether CloudFormation has had the answer to this very Delete: it was delivered late, or again.
+
+        Raises:
+            Failure: CloudFormation could not be asked.
+        """
+        return self.told(was_deleted, self.request.issued_at(self.began))
 
     @property
     def under_way_at(self) -> float:

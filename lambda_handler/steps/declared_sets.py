@@ -1,13 +1,13 @@
-"""Which sets a request is about: declared by a Create or Update, dropped or kept by a Delete, proven by their ids.
+"""Which sets a request is about: declared by a Create or Update, dropped or kept by a Delete.
 
 Owns what a request does to the set that it names, in the ledger; never calls EVS. CloudFormation is asked only where a
-Delete might have to keep what is entitled. `former_sets.py` has the sets that no request names.
+Delete might have to keep what is entitled. `former_sets.py` has the sets that no request names,
+`proven_sets.py` those that were lost with the ledger.
 """
 
 from dataclasses import replace
-from typing import Any
 
-from ..cloudformation.physical_id import is_set_id, set_id
+from ..cloudformation.physical_id import set_id
 from ..cloudformation.properties import Properties
 from ..errors import Failure
 from ..ledger.records import Adoption, DeclaredSet, RequestRecord
@@ -15,6 +15,7 @@ from ..ledger.state import State
 from ..log import logger
 from ..values import NO_VMS, Connector
 from .context import Context
+from .proven_sets import ProvenSets
 
 
 class DeclaredSets:
@@ -28,6 +29,7 @@ class DeclaredSets:
         self._context = context
         self._request = context.request
         self._given = properties
+        self._lost = ProvenSets(context)
         self._retains = False
         #: Ids of sets that count as kept, and that CloudFormation has not shown to be none of its own.
         self._kept: set[str] = set()
@@ -55,6 +57,16 @@ class DeclaredSets:
 
     # --- at the beginning ------------------------------------------------------------------------------------------
 
+    def find_out(self, state: State) -> None:
+        """Find out what has to be known of the sets before the request is admitted.
+
+        Raises:
+            Overtaken: a newer request is known.
+            Failure: the ledger was lost, and CloudFormation does not say what of the set is still the stack's.
+        """
+        self._lost.find_out(state, self._record())
+        self.find_out_retained(state)
+
     def find_out_retained(self, state: State) -> None:
         """Decide whether a Delete has to keep what is entitled.
 
@@ -64,7 +76,7 @@ class DeclaredSets:
         request = self._request
         if request.type != "Delete" or isinstance(self._given, Failure) or self._given.removal_policy != "RETAIN":
             return
-        live = self._found(state).sets_of(request.logical_id, live=True)
+        live = self._lost.taken_up(state).sets_of(request.logical_id, live=True)
         deleted = live.get(request.physical_id)
         if deleted is None or (deleted.kept and not deleted.retained):
             return
@@ -105,26 +117,15 @@ class DeclaredSets:
             Failure: the request came too late, or its properties are wrong.
         """
         request, fence = self._request, self._context.fence
-        record = RequestRecord(
-            type=request.type,
-            request_id=request.request_id,
-            logical_id=request.logical_id,
-            physical_id=request.physical_id,
-            issued=request.issued,
-            sequence=0,
-            answer_by=self._context.answer_by,
-            arrived=self._context.began,
-            is_back=self._is_back(),
-        )
         key = fence.key
-        admitted = state.admit(record)
+        admitted = state.admit(self._record())
         if admitted is state:
             if state.requests[key].answer is not None:
                 return state
             return state.record(key, invocation=fence.invocation)
         if self._context.clock.now() > self._context.answer_by:
             raise Failure("the request was delivered after CloudFormation had given up waiting for it")
-        admitted = self._found(admitted)
+        admitted = self._lost.taken_up(admitted)
         found = admitted.sets.get(request.physical_id)
         admitted = admitted.record(
             key,
@@ -141,6 +142,21 @@ class DeclaredSets:
         if isinstance(self._given, Failure):
             return admitted.drop(overtaken)
         return self._begun_to_declare(admitted.drop(overtaken.keys() - {self.set_id}))
+
+    def _record(self) -> RequestRecord:
+        """Return the request as the ledger is to know it, but for its place in the order."""
+        request = self._request
+        return RequestRecord(
+            type=request.type,
+            request_id=request.request_id,
+            logical_id=request.logical_id,
+            physical_id=request.physical_id,
+            issued=request.issued,
+            sequence=0,
+            answer_by=self._context.answer_by,
+            arrived=self._context.began,
+            is_back=self._is_back(),
+        )
 
     def _is_back(self) -> bool:
         """Tell whether an Update goes back to the set that the resource still has: the update before it failed."""
@@ -179,39 +195,6 @@ class DeclaredSets:
             declared_at=self._context.under_way_at,
             retains=declared.removal_policy == "RETAIN",
         )
-
-    def _found(self, state: State) -> State:
-        """Take up the set that CloudFormation names, where the ledger was lost. The id of the set is its proof.
-
-        Where the ledger neither knows the set nor remembers that it was dropped, the ledger was replaced, emptied or
-        restored.
-        """
-        request = self._request
-        physical_id = request.physical_id
-        if physical_id in state.sets or physical_id in state.dropped or not is_set_id(physical_id):
-            return state
-        # An Update names the set that it replaces. One back to that set has the failed one for old properties.
-        given = [request.old_properties, request.properties] if request.type == "Update" else [request.properties]
-        proven = next(filter(None, map(self._proven, given)), None)
-        if proven is None:
-            return state
-        logger.warning("the ledger did not know %s, which its properties prove: taken up again", physical_id)
-        found = DeclaredSet(
-            request.logical_id, proven.connector, proven.vm_ids, request.request_id, state.sequence, live=True
-        )
-        state = state.declare(physical_id, found)
-        # It is no adoption either that another resource has made of them since the ledger was lost.
-        holding = state.holding(proven.connector).disown(proven.vm_ids).own(proven.vm_ids)
-        return state.hold(proven.connector, holding)
-
-    def _proven(self, given: dict[str, Any]) -> Properties | None:
-        """Return what properties declare, where that is what the PhysicalResourceId of the request stands for."""
-        try:
-            declared = Properties.parse(given)
-        except Failure:
-            return None
-        is_proven = set_id(self._request.logical_id, declared.connector, declared.vm_ids) == self._request.physical_id
-        return declared if is_proven else None
 
     # --- Create and Update -----------------------------------------------------------------------------------------
 

@@ -61,34 +61,6 @@ class FormerSets(RetainedSets):
 
     # --- Delete ----------------------------------------------------------------------------------------------------
 
-    def find_out(self, state: State) -> None:
-        """Find out what has to be known of the sets before the request is admitted.
-
-        Raises:
-            Failure: a Delete may remove what a newer set declares.
-        """
-        self._require_newer_known(state)
-        self.find_out_retained(state)
-
-    def _require_newer_known(self, state: State) -> None:
-        """Make sure that a Delete does not remove what a newer set declares that the ledger does not know.
-
-        Where the ledger was lost after an update and before its clean-up, only CloudFormation knows that there is one.
-
-        Raises:
-            Failure: CloudFormation names one for the resource.
-        """
-        physical_id, known = self._request.physical_id, {*state.sets, *state.dropped}
-        if self._request.type != "Delete" or physical_id in known or not is_set_id(physical_id):
-            return
-        named = self._context.named()
-        if named is not None and named != physical_id and named not in known and is_set_id(named):
-            raise Failure(
-                f"the ledger was lost, and what {physical_id} declared may still be declared by {named}, which has "
-                "replaced it and which the ledger does not know yet. Nothing was removed. What the newer set does not "
-                "declare stays entitled: end it in the console"
-            )
-
     def drop_abandoned(self) -> None:
         """Drop live sets that no Delete will ever name.
 

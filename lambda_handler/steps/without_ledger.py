@@ -22,14 +22,14 @@ def delete_declared(context: Context, properties: Properties | Failure, gone: Le
     if failed_request(physical_id) is not None or isinstance(properties, Failure):
         # A Create that failed has been undone, and one with wrong properties never began.
         return Answer("SUCCESS", physical_id)
-    if (
-        context.clock.now() > context.answer_by
-        or context.stack.is_gone()
-        or context.stack.has_deleted(physical_id, context.under_way_at)
-    ):
-        # A late or repeated delivery: the VMs may be somebody else's, or another resource's, by now.
-        return Answer("SUCCESS", physical_id)
-    if _is_replaced(context):
+    try:
+        if context.clock.now() > context.answer_by or context.stack.is_gone() or context.has_deleted():
+            # A late or repeated delivery: the VMs may be somebody else's, or another resource's, by now.
+            return Answer("SUCCESS", physical_id)
+        is_replaced = _is_replaced(context)
+    except Failure as failure:
+        return Answer("FAILED", physical_id, f"{failure}. {gone}")
+    if is_replaced:
         reason = f"what {physical_id} declared may still be declared by the set that replaced it. {gone}"
         return Answer("FAILED", physical_id, reason)
     context.resume()
@@ -88,7 +88,7 @@ def undo_without_ledger(context: Context, connector: Connector) -> str:
 
 def _is_replaced(context: Context) -> bool:
     """Tell whether CloudFormation names another set for the resource: then this is an update's clean-up."""
-    named = context.named()
+    named = context.stack.physical_id_of(context.request.logical_id)
     return named is not None and named != context.request.physical_id and is_set_id(named)
 
 

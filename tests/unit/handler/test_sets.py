@@ -1,11 +1,13 @@
 """Which sets a request declares, keeps or drops: by the ledger, and by what CloudFormation says beyond it."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from lambda_handler.aws.calls import Throttled
 from lambda_handler.cloudformation.events import Fate
 from lambda_handler.cloudformation.physical_id import failed_id, set_id
 from lambda_handler.cloudformation.properties import Properties
@@ -30,6 +32,7 @@ class Stack:
             "has": True,
             "settled_since": False,
             "completed_since": True,
+            "own_events": [],
             **said,
         }
 
@@ -112,7 +115,7 @@ class Sets:
         self.room.keep(State(**{**vars(state), "sequence": max(state.sequence, sequence)}))
 
     def begin(self) -> State:
-        self.sets.find_out_retained(self.room.table.stored)
+        self.sets.find_out(self.room.table.stored)
         self.room.keep(self.sets.begin(self.room.table.stored))
         self.room.keep(self.room.table.stored.record(self.room.fence.key, invocation="me"))
         return self.room.table.stored
@@ -124,6 +127,12 @@ class Sets:
 
 ONE, TWO = set_id("A", HERE, ids(1)), set_id("A", HERE, ids(1, 2))
 THREE = set_id("A", HERE, ids(3))
+
+
+def happened(after: float, status: str = "UPDATE_COMPLETE") -> dict[str, Any]:
+    """Return an event of the first set, so many seconds after the start."""
+    moment = datetime.fromtimestamp(START + after, UTC)
+    return {"Timestamp": moment, "PhysicalResourceId": ONE, "ResourceStatus": status}
 
 
 # --- Create and Update -----------------------------------------------------------------------------------------------
@@ -171,13 +180,31 @@ def test_a_lost_set_is_taken_up_again_only_where_its_properties_prove_the_id() -
         assert (state.holding(HERE).owned == ids(1)) == found
 
 
-def test_a_set_that_was_dropped_is_never_taken_up_again() -> None:
-    """By now its VMs may be somebody else's."""
-    sets = Sets("Delete", ids(1), ONE)
+@pytest.mark.parametrize(
+    ("said", "is_again"),
+    [
+        ({"physical_id_of": None}, False),
+        ({"physical_id_of": ONE}, False),
+        ({"physical_id_of": ONE, "own_events": [happened(20.0, "DELETE_FAILED"), happened(5.0)]}, False),
+        ({"physical_id_of": ONE, "own_events": [happened(20.0)]}, True),
+        ({"physical_id_of": TWO, "own_events": [happened(20.0)]}, False),
+        ({"physical_id_of": Failure("can't say")}, False),
+        ({"physical_id_of": ONE, "own_events": Throttled("action", "Throttling", "")}, False),
+    ],
+)
+def test_a_set_that_was_dropped_is_taken_up_again_only_where_the_stack_has_it_again(
+    said: dict[str, Any], is_again: bool
+) -> None:
+    """By now its VMs may be somebody else's. An earlier Delete has dropped it, ten seconds after the start."""
+    sets = Sets("Delete", ids(1), ONE, **said)
     sets.has(ONE, ids(1), 1)
+    sets.has(TWO, ids(1, 2), 2)
     dropped = sets.room.table.stored.drop([ONE]).hold(HERE, Holding())
-    sets.room.keep(dropped)
-    assert sets.begin().holding(HERE).owned == frozenset()
+    earlier = RequestRecord("Delete", "earlier", "A", ONE, None, 1, START + 3570.0, arrived=START + 10.0)
+    sets.room.keep(replace(dropped, requests={key_of("Delete", "A", ONE): earlier}))
+    sets.room.pass_time(30.0)
+    sets.room.context.began = START + 30.0
+    assert (sets.begin().holding(HERE).owned == ids(1)) == is_again
 
 
 def test_what_is_taken_over_of_a_retained_set_counts_as_adopted_until_the_operation_completes() -> None:

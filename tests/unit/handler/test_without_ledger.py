@@ -1,5 +1,6 @@
 """Requests whose ledger is gone: what a Delete's properties declare goes, unless it may be somebody's by now."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ class Gone:
         answers = {
             "physical_id_of": None,
             "is_gone": False,
-            "has_deleted": False,
+            "own_events": (),
             "is_rolling_back": False,
             **said,
         }
@@ -71,10 +72,14 @@ def test_a_create_that_failed_has_left_nothing() -> None:
         assert gone.room.calls == []
 
 
-@pytest.mark.parametrize("how", ["late", "is_gone", "has_deleted"])
+DELETED = {"Timestamp": datetime.fromtimestamp(START + 5.0, UTC), "PhysicalResourceId": ONE}
+DELETED["ResourceStatus"] = "DELETE_COMPLETE"
+
+
+@pytest.mark.parametrize("how", ["late", "is_gone", "own_events"])
 def test_a_delete_that_comes_late_or_again_removes_nothing(how: str) -> None:
     """By now the VMs may be somebody else's, or another resource's."""
-    said: dict[str, Any] = {} if how == "late" else {how: True}
+    said: dict[str, Any] = {} if how == "late" else {how: [DELETED] if how == "own_events" else True}
     gone = Gone(**said)
     if how == "late":
         gone.room.pass_time(3600.0)
