@@ -54,7 +54,7 @@ class Fence(Leaving):
         Raises:
             LedgerGone, LedgerFailure: it can't be read until `until` (epoch seconds).
         """
-        self._view = None
+        self._view, self._table.went_back = None, False
         return self._table.load(self._until(until))
 
     def admit(self, change: Change, until: float, *, is_first_try: bool = False) -> None:
@@ -63,9 +63,14 @@ class Fence(Leaving):
         Args:
             is_first_try: Lambda has not tried this event before. The chain of invocations has gone on since a hand-over
                 failed, so that Lambda tries this event as often as any.
+
+        Raises:
+            Restart: the ledger was emptied or restored since it was loaded.
         """
 
         def admitted(state: State) -> State:
+            if self._table.went_back:
+                raise Restart  # what was found out before the request is admitted is void
             state = change(state)
             record = state.requests.get(self.key)
             is_ours = record is not None and record.invocation == self.invocation
@@ -124,9 +129,9 @@ class Fence(Leaving):
 
     def _check(self, state: State) -> None:
         record = state.requests.get(self.key)
-        if record is None or record.request_id != self._request_id:
+        if record is None or record.request_id != self._request_id or self._table.went_back:
             self._require_newest(state)
-            raise Restart  # the ledger was restored to before this request
+            raise Restart  # the ledger was restored to before this request, or this invocation
         if record.invocation != self.invocation:
             raise Overtaken("another invocation carries this request out")
         if record.answer is not None or (record.failing is not None) != self.is_failing:

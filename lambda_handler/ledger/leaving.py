@@ -96,6 +96,8 @@ class Leaving(Learning):
         record = state.requests.get(self.key)
         if record is None or record.request_id != self._request_id or (record.answer is not None and is_answering):
             return False
+        if self._table.went_back:
+            return False  # the invocation that it names is one of before
         return record.invocation != self.invocation
 
     def stored_answer(self) -> dict[str, object] | None:

@@ -17,6 +17,9 @@ from .state import State
 
 Change = Callable[[State], State]
 
+#: After so many answers without the item in a row it is believed to be gone. With their retries that takes 6 s or more.
+ABSENT = 7
+
 
 class LedgerTable:
     """The ledger of one stack.
@@ -24,6 +27,9 @@ class LedgerTable:
     Args:
         name: the table's name. Its partition key is ``Id`` (a string).
         stack_id: the stack's ARN, which is the item's key.
+
+    Attributes:
+        went_back: what was read last is older than what was known: the ledger was emptied or restored meanwhile.
     """
 
     def __init__(self, clients: Clients, retries: Retries, name: str, stack_id: str) -> None:
@@ -33,6 +39,8 @@ class LedgerTable:
         self._key = {"Id": {"S": stack_id}}
         self._client: Any = None
         self._version = 0
+        self.went_back = False
+        self._absent = 0
         #: Whether the item has the map of calls, in which single calls are written.
         self._has_calls = False
         #: Whether DynamoDB has refused the form of an UpdateItem: all writes are of the whole item then.
@@ -54,6 +62,7 @@ class LedgerTable:
         """
         item = self._ask("GetItem", until, Key=self._key, ConsistentRead=True).get("Item")
         if item is None:
+            self.went_back = self.went_back or self._version > 0
             self._version, self.state, self._has_calls = 0, State(), False
             return self.state
         try:
@@ -61,7 +70,8 @@ class LedgerTable:
             version = int(item["Version"]["N"])
         except (LedgerFailure, KeyError, ValueError, TypeError) as error:
             raise LedgerFailure(f"{self._named} can't be used: {error}") from error
-        self._version = version
+        self.went_back = self.went_back or version < self._version
+        self._version, self._absent = version, 0
         self._has_calls = "Calls" in item
         self._unknown = {name: value for name, value in item.items() if name not in ATTRIBUTES}
         return self.state
@@ -159,8 +169,9 @@ class LedgerTable:
 
         def ask() -> dict[str, Any]:
             answer = call(method, action, TableName=self.name, **parameters)
-            if operation == "GetItem" and self._version and "Item" not in answer:
-                # Nobody deletes it: to take the ledger for empty now would lose all that it knows.
+            if operation == "GetItem" and self._version and "Item" not in answer and self._absent < ABSENT - 1:
+                # To take the ledger for empty by one answer would lose all that it knows.
+                self._absent += 1
                 raise Unanswered(action, "an answer without the item", "it was there before")
             return answer
 

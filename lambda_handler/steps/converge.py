@@ -54,7 +54,6 @@ class Convergence:
                 return self._attempt()
             except Restart:
                 self._fence.is_failing = False
-                self._fence.load(self._context.answer_by)
 
     def _attempt(self) -> Answer:
         context, fence = self._context, self._fence

@@ -10,7 +10,8 @@ from dataclasses import replace
 from ..cloudformation.physical_id import set_id
 from ..cloudformation.properties import Properties
 from ..errors import Failure
-from ..ledger.records import Adoption, DeclaredSet, RequestRecord
+from ..ledger.calls import announce
+from ..ledger.records import Adoption, Call, DeclaredSet, RequestRecord
 from ..ledger.state import State
 from ..log import logger
 from ..values import NO_VMS, Connector
@@ -122,7 +123,7 @@ class DeclaredSets:
         if admitted is state:
             if state.requests[key].answer is not None:
                 return state
-            return state.record(key, invocation=fence.invocation)
+            return self._with_made(state.record(key, invocation=fence.invocation))
         if self._context.clock.now() > self._context.answer_by:
             raise Failure("the request was delivered after CloudFormation had given up waiting for it")
         admitted = self._lost.taken_up(admitted)
@@ -141,7 +142,7 @@ class DeclaredSets:
                 admitted = admitted.declare(physical_id, replace(kept, kept=True))
         if isinstance(self._given, Failure):
             return admitted.drop(overtaken)
-        return self._begun_to_declare(admitted.drop(overtaken.keys() - {self.set_id}))
+        return self._with_made(self._begun_to_declare(admitted.drop(overtaken.keys() - {self.set_id})))
 
     def _record(self) -> RequestRecord:
         """Return the request as the ledger is to know it, but for its place in the order."""
@@ -182,6 +183,22 @@ class DeclaredSets:
             # Declared by an Update back, or again after it was retained; of the latter `kept` tells until the answer.
             return state.declare(self.set_id, replace(known, sequence=state.sequence, retains=retains))
         return state.declare(self.set_id, self._new(state.sequence))
+
+    def _with_made(self, state: State) -> State:
+        """Return the ledger with the calls that EVS took from this very request, where it was lost or restored since.
+
+        When each of them left is not known any more. No entitlement from before the request is one of theirs.
+        """
+        context, taken = self._context, self._context.carried.times_taken
+        if not taken or state.requests[context.fence.key].failing is not None:
+            return state
+        made = frozenset(vm_id for vm_id, times in taken.items() if times) - state.may_be_ours(self.connector)
+        if not made:
+            return state
+        invocation, until = context.fence.invocation, context.clock.now() + context.pace.list_lag
+        began = context.began
+        call = Call("CreateEntitlement", self.connector, made, began, began, until, invocation, taken=True)
+        return announce(state, {f"{invocation}-0": call})
 
     def _new(self, sequence: int) -> DeclaredSet:
         """Return the set as it is before the answer."""

@@ -58,9 +58,10 @@ class ProvenSets:
                 raise Overtaken("CloudFormation has had the answer to this Delete")
             is_standing = not is_dropped or (named == physical_id and self._has_come_back(state, record))
         except Failure as failure:
-            if not is_dropped:
+            # Of a dropped set nothing contradicts the ledger then. An Update that has had EVS take calls goes on:
+            # nobody else would undo them.
+            if not is_dropped and not self._context.carried.times_taken:
                 raise
-            # Nothing contradicts the ledger: an earlier Delete has dropped it.
             logger.warning("%s", failure)
             return []
         if named != physical_id and named not in state.sets and is_set_id(named):

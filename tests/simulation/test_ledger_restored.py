@@ -235,3 +235,129 @@ def test_the_ledger_is_emptied_and_at_an_update_cloudformation_cannot_be_asked(w
     world.run_for(400)
     stack.declare(["vm-2", "vm-3"])
     assert (stack.status, world.entitled()) == ("UPDATE_COMPLETE", {"vm-2", "vm-3"})
+
+
+# --- while a request waits --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function_timeout", [900.0, 30.0])
+@pytest.mark.parametrize("how", ["emptied", "before", "admitted"])
+@pytest.mark.parametrize("after", [10.0, 40.0])
+def test_the_ledger_is_lost_while_a_create_waits(
+    make_world: Make, how: str, after: float, function_timeout: float
+) -> None:
+    """EVS has answered the calls, so that the request knows what it made. It goes on, in whichever invocation."""
+    world = make_world(creation_takes=60.0, function_timeout=function_timeout)
+    stack = world.new_stack()
+    stack.deploy({"Web": properties(["vm-8"])})
+    world.weather.creation_takes = 60.0
+    backup = stack.model.table.backup()
+    stack.model.reach("UPDATE_IN_PROGRESS")
+    request = stack.issue("Create", vms(1, 3), ServiceTimeout="900")
+    world.clock.run(world.clock.now + 2.0, done=lambda: stack.model.table.backup() != backup)
+    if how == "admitted":
+        backup = stack.model.table.backup()
+    world.run_for(after)
+    lose(stack, None if how == "emptied" else backup)
+    answer = stack.answer(request)
+    assert (answer["Status"], world.entitled()) == ("SUCCESS", {"vm-1", "vm-2", "vm-3", "vm-8"})
+    stack.model.release("Windows", answer["PhysicalResourceId"])
+    stack.model.reach("UPDATE_ROLLBACK_IN_PROGRESS")
+    assert stack.ask("Delete", vms(1, 3), answer["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert world.entitled() == {"vm-8"}
+
+
+@pytest.mark.parametrize("how", ["emptied", "restored"])
+def test_the_ledger_is_lost_while_a_create_that_fails_waits(make_world: Make, how: str) -> None:
+    """What the request made is undone. What somebody else has entitled meanwhile stays."""
+    world = make_world(creation_takes=60.0)
+    stack = world.new_stack()
+    backup = stack.model.table.backup()
+    world.evs.bad["vm-3"] = "fails"
+    request = stack.issue("Create", vms(1, 3), ServiceTimeout="900")
+    world.run_for(10)
+    lose(stack, None if how == "emptied" else backup)
+    answer = stack.answer(request)
+    assert answer["Status"] == "FAILED"
+    stack.model.release("Windows", answer["PhysicalResourceId"])
+    assert stack.ask("Delete", vms(1, 3), answer["PhysicalResourceId"])["Status"] == "SUCCESS"
+    assert world.entitled() == set()
+
+
+@pytest.mark.parametrize("how", ["emptied", "restored"])
+@pytest.mark.parametrize("is_askable", [True, False])
+def test_the_ledger_is_lost_while_an_update_waits(make_world: Make, how: str, is_askable: bool) -> None:
+    world = make_world()
+    stack = world.new_stack()
+    backup = stack.model.table.backup()
+    stack.declare(["vm-1", "vm-2"])
+    former = stack.physical_id
+    world.weather.creation_takes = 60.0
+    request = stack.issue("Update", ["vm-2", "vm-3"], former, old=properties(["vm-1", "vm-2"]), ServiceTimeout="900")
+    world.run_for(10)
+    lose(stack, None if how == "emptied" else backup)
+    if not is_askable:
+        world.outage("cloudformation", 200.0)
+    answer = stack.answer(request)
+    world.run_for(300)
+    if not is_askable:
+        assert (answer["Status"], world.entitled()) == ("FAILED", {"vm-1", "vm-2"})
+        stack.delete()
+        return
+    assert answer["Status"] == "SUCCESS"
+    assert stack.ask("Delete", ["vm-1", "vm-2"], former)["Status"] == "SUCCESS"
+    assert world.entitled() == {"vm-2", "vm-3"}
+    assert stack.ask("Delete", ["vm-2", "vm-3"], answer["PhysicalResourceId"])["Status"] == "SUCCESS"
+
+
+def test_the_ledger_is_emptied_while_a_delete_waits(make_world: Make) -> None:
+    world = make_world()
+    stack = world.new_stack()
+    stack.declare(vms(1, 3))
+    world.weather.deletion_takes = 60.0
+    world.after(10.0, lambda: lose(stack))
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
+
+
+def test_the_ledger_is_emptied_between_the_first_read_and_the_first_write(world: Scene, stack: SceneStack) -> None:
+    """What was found out before the write is void: the set has to be taken up."""
+    stack.declare(vms(1, 3))
+    world.run_for(200)
+    table = stack.model.table
+    call = table.call
+
+    def emptying(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        answer = call(operation, parameters)
+        if operation == "GetItem" and not stack.model.has_lost_ledger:
+            lose(stack)
+        return answer
+
+    table.call = emptying  # type: ignore[method-assign]
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
+
+
+@pytest.mark.parametrize("answers", [1, 4])
+def test_some_answers_without_the_ledger_are_no_lost_ledger(
+    make_world: Make, monkeypatch: pytest.MonkeyPatch, answers: int
+) -> None:
+    """It is read again, over some seconds."""
+    world = make_world(creation_takes=30.0)
+    stack = world.new_stack()
+    request = stack.issue("Create", vms(1, 3), ServiceTimeout="900")
+    world.run_for(10)
+    table, left = stack.model.table, [answers]
+    call = table.call
+
+    def missing(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        if operation == "GetItem" and left[0]:
+            left[0] -= 1
+            return {}
+        return call(operation, parameters)
+
+    monkeypatch.setattr(table, "call", missing)
+    answer = stack.answer(request)
+    assert (answer["Status"], left) == ("SUCCESS", [0])
+    stack.ask("Delete", vms(1, 3), answer["PhysicalResourceId"])
+    assert world.entitled() == set()

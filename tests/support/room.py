@@ -43,6 +43,7 @@ class Table:
         self.writes = 0
         #: Called before each write: somebody else may write first.
         self.before_write: Callable[[], None] = lambda: None
+        self.went_back = False
 
     def load(self, until: float) -> State:
         self.state = self.stored

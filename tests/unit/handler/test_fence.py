@@ -26,6 +26,7 @@ class Table:
     def __init__(self, state: State) -> None:
         self.state = state
         self.writes = 0
+        self.went_back = False
         self.reconnected = 0
 
     def load(self, until: float) -> State:
