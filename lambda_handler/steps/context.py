@@ -63,14 +63,14 @@ class Context:
             logger.warning("%s", failure)
             return None
 
-    def told(self, question: Callable[[Events, str, float], bool], since: float) -> bool:
-        """Return what the stack's events say of the id that the request names, since a moment (epoch seconds).
+    def told(self, question: Callable[[Events, str, float], bool], physical_id: str, since: float) -> bool:
+        """Return what the stack's events say of a PhysicalResourceId since a moment (epoch seconds).
 
         Raises:
             Failure: CloudFormation could not be asked.
         """
         try:
-            return question(self.stack.own_events(), self.request.physical_id, since)
+            return question(self.stack.own_events(), physical_id, since)
         except AwsError as error:
             raise Failure(f"CloudFormation can't be asked for the stack's events: {error}") from error
 
@@ -80,7 +80,7 @@ class Context:
         Raises:
             Failure: CloudFormation could not be asked.
         """
-        return self.told(was_deleted, self.request.issued_at(self.began))
+        return self.told(was_deleted, self.request.physical_id, self.request.issued_at(self.began))
 
     @property
     def under_way_at(self) -> float:

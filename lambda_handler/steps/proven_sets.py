@@ -9,7 +9,7 @@ from ..cloudformation.physical_id import is_set_id, set_id
 from ..cloudformation.properties import Properties
 from ..errors import Failure, Overtaken
 from ..ledger.records import DeclaredSet, RequestRecord
-from ..ledger.state import State, key
+from ..ledger.state import State, key_of
 from ..log import logger
 from .context import Context
 
@@ -41,12 +41,12 @@ class ProvenSets:
             return
         known = state.sets.get(request.physical_id)
         if is_set_id(request.physical_id) and not (known and known.live):
-            self._standing = self._standing_in(state, record)
+            self._standing = self._standing_in(state)
         elif request.type == "Delete" and state.sets_of(request.logical_id, live=False):
             # What the ledger has pending, it would drop.
             self._standing = [self._context.named() or ""]
 
-    def _standing_in(self, state: State, record: RequestRecord) -> list[str]:
+    def _standing_in(self, state: State) -> list[str]:
         """Return the ids that the stack has, of the set that the request names and the one that CloudFormation does."""
         request, physical_id = self._request, self._request.physical_id
         is_dropped = request.type == "Delete" and physical_id in state.dropped
@@ -56,7 +56,9 @@ class ProvenSets:
                 return [named]
             if self._context.has_deleted():
                 raise Overtaken("CloudFormation has had the answer to this Delete")
-            is_standing = not is_dropped or (named == physical_id and self._has_come_back(state, record))
+            is_standing = not is_dropped or (named == physical_id and self._has_come_back(state, named))
+            # Where the whole resource goes, another Delete may have dropped the set that CloudFormation names.
+            is_known = named in state.sets or (named in state.dropped and not self._has_come_back(state, named))
         except Failure as failure:
             # Of a dropped set nothing contradicts the ledger then. An Update that has had EVS take calls goes on:
             # nobody else would undo them.
@@ -64,7 +66,7 @@ class ProvenSets:
                 raise
             logger.warning("%s", failure)
             return []
-        if named != physical_id and named not in state.sets and is_set_id(named):
+        if named != physical_id and not is_known and is_set_id(named):
             raise Failure(
                 f"the ledger was lost, and what {physical_id} declared may still be declared by {named}, which has "
                 "replaced it and which the ledger does not know yet. Nothing was removed. What the newer set does not "
@@ -72,12 +74,10 @@ class ProvenSets:
             )
         return [one for one in (named, physical_id) if is_standing or one != physical_id]
 
-    def _has_come_back(self, state: State, record: RequestRecord) -> bool:
-        """Tell whether the stack has taken the set on since a Delete of it came that the ledger knows."""
-        before = state.requests.get(key(record))
-        if before is None:
-            return True
-        return self._context.told(was_taken_on, before.arrived)
+    def _has_come_back(self, state: State, physical_id: str) -> bool:
+        """Tell whether the stack has taken on a set since the ledger dropped it, at a Delete that it remembers."""
+        before = state.requests.get(key_of("Delete", self._request.logical_id, physical_id))
+        return before is None or self._context.told(was_taken_on, physical_id, before.arrived)
 
     def taken_up(self, state: State) -> State:
         """Return the ledger with the sets that the stack has as live ones, where their ids prove what they declare."""

@@ -207,6 +207,23 @@ def test_a_set_that_was_dropped_is_taken_up_again_only_where_the_stack_has_it_ag
     assert (sets.begin().holding(HERE).owned == ids(1)) == is_again
 
 
+def test_the_delete_of_a_former_set_is_repeated_when_another_one_has_dropped_the_newer_set() -> None:
+    """The whole resource goes, and CloudFormation still names the newer set. It may have come back since."""
+    for taken_on, is_refused in ((5.0, False), (20.0, True)):
+        sets = Sets("Delete", ids(3), THREE, physical_id_of=ONE, own_events=[happened(taken_on)])
+        sets.has(ONE, ids(1), 2)
+        sets.has(THREE, ids(3), 1)
+        earlier = RequestRecord("Delete", "earlier", "A", ONE, None, 1, START + 3570.0, arrived=START + 10.0)
+        dropped = sets.room.table.stored.drop([ONE, THREE])
+        sets.room.keep(replace(dropped, requests={key_of("Delete", "A", ONE): earlier}))
+        sets.room.context.began = START + 30.0
+        if is_refused:
+            with pytest.raises(Failure, match="may still be declared by"):
+                sets.begin()
+        else:
+            assert sets.begin().sets == {}
+
+
 def test_what_is_taken_over_of_a_retained_set_counts_as_adopted_until_the_operation_completes() -> None:
     """Rolled back, it is left entitled, as it was before."""
     sets = Sets("Create", ids(1, 2))
