@@ -95,6 +95,20 @@ def test_the_clean_up_of_a_former_set_removes_nothing_that_the_new_one_may_decla
     assert gone.room.calls == []
 
 
+@pytest.mark.parametrize("question", ["physical_id_of", "own_events"])
+def test_where_cloudformation_does_not_say_what_the_stack_has_nothing_is_removed(question: str) -> None:
+    """A newer set may declare the same VMs, or the Delete may have been answered before."""
+
+    def unanswered(*_: str) -> None:
+        raise Failure("CloudFormation can't be asked")
+
+    gone = Gone()
+    setattr(gone.room.context.stack, question, unanswered)
+    answer = gone.answer()
+    assert (answer.status, answer.reason) == ("FAILED", "CloudFormation can't be asked. the table is gone")
+    assert gone.room.calls == []
+
+
 def test_of_an_id_that_no_set_has_it_is_not_known_whose_the_entitlements_are() -> None:
     gone = Gone("stack-A-1ABCDEF")
     answer = gone.answer(ids(1, 3))
