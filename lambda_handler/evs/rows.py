@@ -155,6 +155,20 @@ def named_in(refusal: Refused | NotFound, among: Iterable[str]) -> dict[str, str
     return found
 
 
+def taken_apart(refusal: Refused | NotFound, batch: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return what to ask for instead of a refused batch of several VMs.
+
+    EVS's wording is not documented: a refusal may name what it does not mean, or repeat the whole request. Only a
+    refused call for one VM alone says that it is the VM which is refused. So those that are named go alone, and the
+    others together. Where all are named, or none, it is halves.
+    """
+    named = named_in(refusal, batch)
+    if 0 < len(named) < len(batch):
+        return [tuple(vm_id for vm_id in batch if vm_id not in named), *((one,) for one in batch if one in named)]
+    middle = len(batch) // 2
+    return [batch[:middle], batch[middle:]]
+
+
 def rows_of(answer: dict[str, Any]) -> Iterator[Row]:
     """Return the rows of an answer of EVS."""
     for row in answer.get("entitlements") or ():

@@ -29,7 +29,8 @@ class Carried:
             were ours before, for which no request fails.
         doubted_since: VM id -> since when EVS refuses it for an entitlement that the list does not show.
         not_found: since when EVS says, to calls to create, that the connector or its environment does not exist.
-        refused_since: VM id -> since when its deletion is refused.
+        refused_since: VM id -> since when its deletion is refused, in calls for it alone.
+        all_refused_since: connector -> since when EVS refuses deletions of several VMs there, and takes none.
         list_refused_since: connector -> since when EVS refuses to list what is to be removed there.
         connector_asked: EVS was asked what is wrong with the connector, whatever came of it.
         connector_wrong: what is wrong with it, as far as EVS has said.
@@ -48,6 +49,7 @@ class Carried:
     doubted_since: dict[str, float] = field(default_factory=dict)
     not_found: NotFoundSince | None = None
     refused_since: dict[str, float] = field(default_factory=dict)
+    all_refused_since: dict[Connector, float] = field(default_factory=dict)
     list_refused_since: dict[Connector, float] = field(default_factory=dict)
     connector_asked: bool = False
     connector_wrong: str = ""
@@ -76,7 +78,8 @@ class Carried:
             "DoubtedSince": _packed(self.doubted_since),
             "NotFoundCreating": self.not_found.packed() if self.not_found else None,
             "RefusedSince": _packed(self.refused_since),
-            "ListsRefusedSince": [[str(connector), since] for connector, since in self.list_refused_since.items()],
+            "AllRefusedSince": _packed_times(self.all_refused_since),
+            "ListsRefusedSince": _packed_times(self.list_refused_since),
             "ConnectorAsked": self.connector_asked,
             "ConnectorWrong": self.connector_wrong,
             "Missed": _packed_missed(self.missed),
@@ -98,9 +101,8 @@ class Carried:
             doubted_since=_unpacked(given.get("DoubtedSince")),
             not_found=NotFoundSince.unpacked(given.get("NotFoundCreating")),
             refused_since=_unpacked(given.get("RefusedSince")),
-            list_refused_since={
-                Connector.parse(connector): since for connector, since in given.get("ListsRefusedSince") or ()
-            },
+            all_refused_since=_unpacked_times(given.get("AllRefusedSince")),
+            list_refused_since=_unpacked_times(given.get("ListsRefusedSince")),
             connector_asked=given.get("ConnectorAsked", False),
             connector_wrong=given.get("ConnectorWrong", ""),
             missed=_unpacked_missed(given.get("Missed") or ()),
@@ -136,6 +138,16 @@ def _packed(numbers: Mapping[str, float]) -> list[list[Any]]:
 def _unpacked(given: Iterable[Sequence[Any]] | None) -> dict[str, Any]:
     """Read what `_packed` wrote."""
     return {vm_id: number for number, ids in given or () for vm_id in unpacked_ids(ids)}
+
+
+def _packed_times(times: Mapping[Connector, float]) -> list[list[Any]]:
+    """Pack connector -> time."""
+    return [[str(connector), since] for connector, since in times.items()]
+
+
+def _unpacked_times(given: Iterable[Sequence[Any]] | None) -> dict[Connector, float]:
+    """Read what `_packed_times` wrote."""
+    return {Connector.parse(connector): since for connector, since in given or ()}
 
 
 def _packed_missed(missed: Mapping[Connector, Mapping[str, tuple[float, int]]]) -> list[list[Any]]:

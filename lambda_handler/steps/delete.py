@@ -9,7 +9,7 @@ from collections import deque
 from ..aws.calls import NotFound, Refused
 from ..evs.api import BATCH
 from ..evs.listing import Look
-from ..evs.rows import Rows, named_in
+from ..evs.rows import Rows, named_in, taken_apart
 from ..ledger.state import State
 from ..log import logger
 from ..text import batches
@@ -18,7 +18,7 @@ from .context import Context
 from .mutation import Lost, NotSent, Refusal, Taken
 from .unsettled import asked_at, may_be_created, may_be_deleted, may_land
 
-#: So many refusals of one round that name no VM are narrowed down. More than that is no matter of single VMs.
+#: So many refusals of one round that tell no VM from the others are narrowed down. The rest is for the next round.
 MOST_UNNAMED = 20
 
 Batch = tuple[str, ...]
@@ -80,7 +80,10 @@ class Deletions:
             and self._not_before.get(vm_id, 0.0) <= look.began
             and not (self._rows[vm_id].is_creating and waits_for_creation)
         ]
-        queue = deque(batches(ready, BATCH))
+        # What EVS has refused goes alone: it would hold up others.
+        refused = self._context.carried.refused_since
+        alone = [vm_id for vm_id in ready if refused.get(vm_id, look.began + 1.0) <= look.began]
+        queue = deque([*batches(frozenset(ready).difference(alone), BATCH), *batches(alone, 1)])
         self._unnamed = 0
         while queue and self._context.clock.now() < self._until:
             self._call(queue, look)
@@ -127,6 +130,7 @@ class Deletions:
                     self._take_apart(error, batches(vm_ids, BATCH)[0], queue)
 
     def _took(self, vm_ids: VmIds, answered: Rows, look: Look) -> None:
+        self._context.carried.all_refused_since.pop(self._connector, None)
         for vm_id in vm_ids:
             self._context.carried.refused_since.pop(vm_id, None)
         gone = frozenset(vm_id for vm_id, row in answered.items() if row.is_gone and vm_id in vm_ids)
@@ -143,30 +147,32 @@ class Deletions:
             # Whether that is so, the next look says.
             queue.clear()
             return
-        guilty = named_in(error, batch)
-        limit = self._context.pace.refused_for if guilty else self._context.pace.refused_unnamed_for
-        cause = f"{error.code}: {error.message}"
-        if guilty:
-            self._refused(guilty, limit)
-            rest = [vm_id for vm_id in batch if vm_id not in guilty]
-            queue.extendleft(reversed(batches(rest, BATCH)))
-        elif len(batch) == 1 or self._unnamed >= MOST_UNNAMED:
-            self._refused(dict.fromkeys(batch, cause), limit)
+        named = named_in(error, batch)
+        tells_apart = 0 < len(named) < len(batch)
+        if len(batch) == 1 or (not tells_apart and self._unnamed >= MOST_UNNAMED):
+            self._refused(batch, named.get(batch[0], f"{error.code}: {error.message}"), is_named=bool(named))
         else:
-            self._unnamed += 1
-            middle = len(batch) // 2
-            queue.extendleft([batch[middle:], batch[:middle]])
+            self._unnamed += not tells_apart
+            queue.extendleft(reversed(taken_apart(error, batch)))
 
-    def _refused(self, guilty: dict[str, str], limit: float) -> None:
-        carried, now = self._context.carried, self._context.clock.now()
+    def _refused(self, batch: Batch, cause: str, *, is_named: bool) -> None:
+        """Note a refusal, which is final when it has lasted.
+
+        One of several VMs counts only while EVS takes no deletion at this connector: then it is no matter of one VM.
+        """
+        carried, pace, now = self._context.carried, self._context.pace, self._context.clock.now()
         state = self._fence.state
         pending = may_be_created(state, self._connector, now) | may_be_deleted(state, self._connector, now)
-        for vm_id, cause in guilty.items():
+        limit = pace.refused_for if is_named and len(batch) == 1 else pace.refused_unnamed_for
+        for vm_id in batch:
             # As of the look before the call; if that has changed since, the next one tells.
             row = self._rows.get(vm_id)
-            lasted = now - carried.refused_since.setdefault(vm_id, now)
-            self._not_before[vm_id] = now + self._context.pace.refused_retry
-            if row is None or row.is_creating or lasted <= limit:
+            if len(batch) == 1:
+                since = carried.refused_since.setdefault(vm_id, now)
+            else:
+                since = carried.all_refused_since.setdefault(self._connector, now)
+            self._not_before[vm_id] = now + pace.refused_retry
+            if row is None or row.is_creating or now - since <= limit:
                 continue
             if row.may_be_held:
                 self.left[vm_id] = cause

@@ -15,7 +15,7 @@ from ..errors import Failure
 from ..evs.api import BATCH
 from ..evs.listing import not_found_again
 from ..evs.missing import explained, not_found
-from ..evs.rows import Rows, named_in
+from ..evs.rows import Rows, named_in, taken_apart
 from ..text import batches, count, some
 from ..values import NO_VMS, VmIds
 from .context import Context
@@ -177,8 +177,7 @@ class Entitling:
         read once for each refused VM, not at each step on the way to it.
         """
         pace = self._context.pace
-        is_narrowing = len(batch) > 1 and not named_in(error, batch)
-        rest = self._not_held(batch, within=pace.narrowing if is_narrowing else 0.0)
+        rest = self._not_held(batch, within=pace.narrowing if len(batch) > 1 else 0.0)
         if foreign := self._somebody_elses(rest):
             now = self._context.clock.now()
             self._progress.found_somebody_elses(foreign, now + pace.list_lag, adopt=self._adopts)
@@ -190,18 +189,13 @@ class Entitling:
             self._context.clock.pause(pace.doubt)
             self._looked_at = 0.0
             queue.extendleft(reversed(batches(rest, BATCH)))
-        elif guilty:
-            self._context.carried.singled_out[self._is_best_effort] += 1
-            self._progress.fail(guilty)
-            queue.extendleft(reversed(batches((vm_id for vm_id in rest if vm_id not in guilty), BATCH)))
-        elif len(rest) < len(batch) or not rest:
+        elif len(rest) < len(batch):
             queue.extendleft(reversed(batches(rest, BATCH)))
         elif len(rest) == 1:
             self._context.carried.singled_out[self._is_best_effort] += 1
-            self._progress.fail({rest[0]: f"{error.code}: {error.message}"})
+            self._progress.fail(guilty or {rest[0]: f"{error.code}: {error.message}"})
         else:
-            middle = len(rest) // 2
-            queue.extendleft([tuple(rest[middle:]), tuple(rest[:middle])])
+            queue.extendleft(reversed(taken_apart(error, tuple(rest))))
 
     def _is_in_doubt(self, error: NotFound | Refused, vm_ids: Collection[str]) -> bool:
         """Tell whether VMs may be refused for an entitlement that the list does not show yet.

@@ -9,7 +9,7 @@ from ..cloudformation.physical_id import failed_request, is_set_id
 from ..cloudformation.properties import Properties
 from ..errors import Failure, LedgerGone
 from ..evs.api import BATCH
-from ..evs.rows import Rows, named_in
+from ..evs.rows import Rows, taken_apart
 from ..log import logger
 from ..text import batches, count, some
 from ..values import Connector, VmIds
@@ -133,9 +133,5 @@ def _delete_batch(context: Context, connector: Connector, batch: tuple[str, ...]
         context.mutations.delete_unannounced(connector, batch, context.answer_by)
     except (NotFound, Refused) as error:
         # If it is the environment or the connector that is not there, the next look says so.
-        guilty = named_in(error, batch)
-        if guilty:
-            return batches((vm_id for vm_id in batch if vm_id not in guilty), BATCH)
-        middle = len(batch) // 2
-        return [batch[:middle], batch[middle:]] if middle else []
+        return taken_apart(error, batch) if len(batch) > 1 else []
     return []

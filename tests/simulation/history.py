@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from .weather import drawn
+from .weather import drawn, drawn_apart
 
 #: VMs that can be entitled; those whose number ends in 9 can't.
 POOL = [f"vm-{number}" for number in range(101, 109)]
@@ -57,7 +57,7 @@ def draw(seed: int) -> History:
         if random.random() < 0.3:
             seconds = random.choice([5.0, 60.0, 600.0, 6 * 3600.0, 85 * 86400.0])
             steps.append(Step("rest", f"{seed}/{number}/rest", {"seconds": round(seconds * random.random(), 1)}))
-    return History(seed, drawn(random), stacks, tuple(steps))
+    return History(seed, drawn(random) | drawn_apart(Random(f"{seed}/apart")), stacks, tuple(steps))
 
 
 def _operation(random: Random, seed: str, stacks: int) -> Step:

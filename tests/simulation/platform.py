@@ -144,10 +144,13 @@ class SimulatedPlatform:
         if not 1 <= len(vm_ids) <= 100 or len(set(vm_ids)) != len(vm_ids):
             raise Refusal("ValidationException", "vmIds: 1 to 100 different ids", reason="fieldValidationFailed")
         invocation.request.last_change = world.clock.now
-        if operation == "CreateEntitlement":
-            rows = world.evs.create(where, vm_ids, stack.name)
-        else:
-            rows = world.evs.delete(where, vm_ids, stack.name)
+        change = world.evs.create if operation == "CreateEntitlement" else world.evs.delete
+        try:
+            rows = change(where, vm_ids, stack.name)
+        except Refusal as refusal:
+            if world.weather.repeats_request:
+                refusal.message = f"[{', '.join(vm_ids)}]: {refusal.message}"
+            raise
         return {"entitlements": [row.answer(row.look) for row in rows] if world.weather.answers_hold_rows else []}
 
     def _invoke(self, parameters: dict[str, Any]) -> dict[str, Any]:

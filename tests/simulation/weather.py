@@ -33,6 +33,8 @@ class Weather:
     held_answer: str = "named"
     #: How a refusal tells of the VM: `fields`, `message`, `unnamed`, `not found` (with the VM as resourceId).
     refusal: str = "message"
+    #: A refusal repeats the whole request before it says which VM it means.
+    repeats_request: bool = False
     #: What becomes of a failed row when the VM is entitled anew: `replaced`, `kept` beside, `renewed` (same startedAt).
     former_rows: str = "replaced"
     deleted_rows_listed: bool = False
@@ -135,6 +137,17 @@ DRAWS: dict[str, Callable[[Random], Any]] = {
 
 #: What lets a request reach the ledger after a newer one. Where addresses bear no date, nobody could tell.
 OUT_OF_ORDER = {"latency", "late_delivery", "killed", "frozen", "ledger_throttled", "ledger_errors", "ledger_lost"}
+
+
+#: Drawn from a generator of its own, so that what else a seed draws stays.
+DRAWN_APART: dict[str, Callable[[Random], Any]] = {
+    "repeats_request": _one_of(True),
+}
+
+
+def drawn_apart(random: Random) -> dict[str, Any]:
+    """Draw which of the others differ from a calm day."""
+    return {name: draw(random) for name, draw in DRAWN_APART.items() if random.random() < 0.15}
 
 
 def drawn(random: Random) -> dict[str, Any]:
