@@ -31,6 +31,7 @@ class Carried:
         not_found: since when EVS says, to calls to create, that the connector or its environment does not exist.
         refused_since: VM id -> since when its deletion is refused, in calls for it alone.
         all_refused_since: connector -> since when EVS refuses deletions of several VMs there, and takes none.
+        under_way: VM id -> until when it is not asked for, since EVS took its deletion and refuses to take it again.
         list_refused_since: connector -> since when EVS refuses to list what is to be removed there.
         connector_asked: EVS was asked what is wrong with the connector, whatever came of it.
         connector_wrong: what is wrong with it, as far as EVS has said.
@@ -50,6 +51,7 @@ class Carried:
     not_found: NotFoundSince | None = None
     refused_since: dict[str, float] = field(default_factory=dict)
     all_refused_since: dict[Connector, float] = field(default_factory=dict)
+    under_way: dict[str, float] = field(default_factory=dict)
     list_refused_since: dict[Connector, float] = field(default_factory=dict)
     connector_asked: bool = False
     connector_wrong: str = ""
@@ -79,6 +81,7 @@ class Carried:
             "NotFoundCreating": self.not_found.packed() if self.not_found else None,
             "RefusedSince": _packed(self.refused_since),
             "AllRefusedSince": _packed_times(self.all_refused_since),
+            "UnderWay": _packed(self.under_way),
             "ListsRefusedSince": _packed_times(self.list_refused_since),
             "ConnectorAsked": self.connector_asked,
             "ConnectorWrong": self.connector_wrong,
@@ -102,6 +105,7 @@ class Carried:
             not_found=NotFoundSince.unpacked(given.get("NotFoundCreating")),
             refused_since=_unpacked(given.get("RefusedSince")),
             all_refused_since=_unpacked_times(given.get("AllRefusedSince")),
+            under_way=_unpacked(given.get("UnderWay")),
             list_refused_since=_unpacked_times(given.get("ListsRefusedSince")),
             connector_asked=given.get("ConnectorAsked", False),
             connector_wrong=given.get("ConnectorWrong", ""),

@@ -72,18 +72,19 @@ class Deletions:
             may_be_deleted(self._fence.state, self._connector, look.began) & self._context.carried.refused_since.keys()
         )
         awaited = {vm_id for vm_id in unheard & self._rows.keys() if not self._rows[vm_id].may_be_held}
+        under_way = self._context.carried.under_way
         ready = [
             vm_id
             for vm_id in self.targets() & self._rows.keys()
             if vm_id not in coming
             and vm_id not in awaited
-            and self._not_before.get(vm_id, 0.0) <= look.began
+            and max(self._not_before.get(vm_id, 0.0), under_way.get(vm_id, 0.0)) <= look.began
             and not (self._rows[vm_id].is_creating and waits_for_creation)
         ]
         # What EVS has refused goes alone: it would hold up others.
         refused = self._context.carried.refused_since
-        alone = [vm_id for vm_id in ready if refused.get(vm_id, look.began + 1.0) <= look.began]
-        queue = deque([*batches(frozenset(ready).difference(alone), BATCH), *batches(alone, 1)])
+        together, alone = frozenset(ready) - refused.keys(), refused.keys() & frozenset(ready)
+        queue = deque([*batches(together, BATCH), *batches(alone, 1)])
         self._unnamed = 0
         while queue and self._context.clock.now() < self._until:
             self._call(queue, look)
@@ -133,6 +134,7 @@ class Deletions:
         self._context.carried.all_refused_since.pop(self._connector, None)
         for vm_id in vm_ids:
             self._context.carried.refused_since.pop(vm_id, None)
+            self._context.carried.under_way.pop(vm_id, None)
         gone = frozenset(vm_id for vm_id, row in answered.items() if row.is_gone and vm_id in vm_ids)
         if gone:
             state, now = self._fence.state, self._context.clock.now()
@@ -164,9 +166,14 @@ class Deletions:
         state = self._fence.state
         pending = may_be_created(state, self._connector, now) | may_be_deleted(state, self._connector, now)
         limit = pace.refused_for if is_named and len(batch) == 1 else pace.refused_unnamed_for
+        asked = asked_at(state, self._connector)
         for vm_id in batch:
             # As of the look before the call; if that has changed since, the next one tells.
             row = self._rows.get(vm_id)
+            if vm_id in asked or vm_id in carried.under_way:
+                # EVS may refuse a second deletion while it carries out the first one.
+                carried.under_way[vm_id] = now + pace.list_lag
+                continue
             if len(batch) == 1:
                 since = carried.refused_since.setdefault(vm_id, now)
             else:

@@ -5,7 +5,6 @@ removed only where the adopting stack operation has certainly completed. Otherwi
 leaves the ledger, and a log line says so.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..aws.calls import AwsError, NotFound, Refused
@@ -16,6 +15,7 @@ from ..ledger.state import State
 from ..log import logger
 from ..text import some
 from ..values import Connector, VmIds
+from .absence import may_be_missed
 from .context import Context
 from .delete import Deletions
 from .unsettled import (
@@ -146,7 +146,9 @@ class _Removal(Deletions):
         absent = targets - rows.keys() - foreign
         # Failed, or removed by EVS, and EVS has taken the call to delete it: there is nothing left to pay for.
         ended = {vm_id for vm_id, row in rows.items() if vm_id in asked and not row.may_be_held}
-        fence.forget(connector, ((absent - self._passed_over(absent, asked)) | ended) - pending, look.began, claims)
+        # What EVS has taken a deletion of needs no second look.
+        doubted = may_be_missed(self._context, connector, absent, fence.state.claims) - asked.keys()
+        fence.forget(connector, ((absent - doubted) | ended) - pending, look.began, claims)
         self._rows = rows
 
     def _listed(self, look: Look) -> Rows:
@@ -167,27 +169,6 @@ class _Removal(Deletions):
         } - created_again(state, connector, deleted, rows)
         return Ours(state, connector).others_in(rows.values()) | renewed
 
-    def _passed_over(self, absent: VmIds, asked: Iterable[str]) -> VmIds:
-        """Return the VMs that may be listed although this look has not found them.
-
-        Rows go while a long list is read, and others move up. A list may also lag. So one look does not show that a VM
-        holds nothing, unless EVS has taken a deletion of it. Several looks in a row, over some seconds, do.
-        """
-        pace, now, missed = self._context.pace, self._context.clock.now(), self._context.carried.missed
-        if (claims := self._fence.state.claims) != self._context.carried.missed_claims:
-            # Somebody has called for VMs since: what was missed before may have been created again.
-            missed.clear()
-            self._context.carried.missed_claims = claims
-        before = missed.get(self._connector, {})
-        again = {vm_id: before.get(vm_id, (now, 0)) for vm_id in absent}
-        missed[self._connector] = {vm_id: (since, looks + 1) for vm_id, (since, looks) in again.items()}
-        doubted = {
-            vm_id
-            for vm_id, (since, looks) in missed[self._connector].items()
-            if looks < pace.absent_looks or now - since < pace.absent_for
-        }
-        return frozenset(doubted - frozenset(asked))
-
     def _leave_rest(self) -> None:
         may_come = may_be_created(self._fence.state, self._connector, self._context.clock.now())
         if self._until >= self._context.answer_by:
@@ -202,8 +183,11 @@ class _Removal(Deletions):
 
     def _drop_refused(self, vm_ids: VmIds) -> None:
         """Forget what had failed, or EVS had removed, and what EVS refuses to delete to the end of the time."""
-        refused = vm_ids & self._context.carried.refused_since.keys() & self._rows.keys()
-        if ended := frozenset(vm_id for vm_id in refused if not self._rows[vm_id].may_be_held):
+        carried = self._context.carried
+        refused = self._rows.keys() & (
+            carried.refused_since.keys() | carried.under_way.keys() | self._not_before.keys()
+        )
+        if ended := frozenset(vm_id for vm_id in vm_ids & refused if not self._rows[vm_id].may_be_held):
             logger.warning("EVS refuses to delete %s, where there is nothing to pay for", some(ended, 100))
             self.drop(ended)
 

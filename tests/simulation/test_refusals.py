@@ -74,6 +74,31 @@ def test_where_evs_refuses_every_deletion_the_request_fails_soon_and_names_all(m
     stack.delete()
 
 
+@pytest.mark.parametrize("function_timeout", [30.0, 900.0])
+@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.parametrize("takes", [200.0, 800.0])
+def test_a_deletion_that_takes_long_and_is_refused_a_second_time(
+    make_world: Make, monkeypatch: pytest.MonkeyPatch, takes: float, is_named: bool, function_timeout: float
+) -> None:
+    """EVS says that the VM is being deleted. So it is, for longer than the ledger remembers that EVS took the call."""
+    world = make_world(deletion_takes=takes, function_timeout=function_timeout)
+    stack = world.new_stack()
+    stack.declare(vms(1, 30))
+    delete = world.evs.delete
+
+    def deleting(where: Where, vm_ids: list[str], by: str) -> list[Row]:
+        for row in world.evs.rows[where]:
+            if row.vm_id in vm_ids and row.deletion_accepted and not row.is_over:
+                which = row.vm_id if is_named else "one or more VMs"
+                raise Refusal("ValidationException", f"{which}: being deleted", reason="other")
+        return delete(where, vm_ids, by)
+
+    monkeypatch.setattr(world.evs, "delete", deleting)
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
+    assert len(world.calls("DeleteEntitlement")) < 800
+
+
 # --- entitling ----------------------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ def carried(failed: dict[str, str], times: dict[str, float]) -> Carried:
         doubted_since=times | {"vm-8": 2.0},
         not_found=NotFoundSince(THERE, 4.5, 2),
         all_refused_since={HERE: 6.5},
+        under_way=times,
         list_refused_since={HERE: 6.0},
         connector_asked=True,
         connector_wrong="ill",
