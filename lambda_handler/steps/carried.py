@@ -11,7 +11,7 @@ from typing import Any
 
 from ..evs.listing import NotFoundSince
 from ..ledger.vm_ids import packed_ids, unpacked_ids
-from ..values import Connector
+from ..values import NO_VMS, Connector, VmIds
 
 #: Key of the VMs that the request has made. Only where the ledger is lost are they needed.
 MADE = "Made"
@@ -32,6 +32,7 @@ class Carried:
         refused_since: VM id -> since when its deletion is refused, in calls for it alone.
         all_refused_since: connector -> since when EVS refuses deletions of several VMs there, and takes none.
         under_way: VM id -> until when it is not asked for, since EVS took its deletion and refuses to take it again.
+        left_out: VMs that EVS took a deletion of, and left out of its answer.
         list_refused_since: connector -> since when EVS refuses to list what is to be removed there.
         connector_asked: EVS was asked what is wrong with the connector, whatever came of it.
         connector_wrong: what is wrong with it, as far as EVS has said.
@@ -52,6 +53,7 @@ class Carried:
     refused_since: dict[str, float] = field(default_factory=dict)
     all_refused_since: dict[Connector, float] = field(default_factory=dict)
     under_way: dict[str, float] = field(default_factory=dict)
+    left_out: VmIds = NO_VMS
     list_refused_since: dict[Connector, float] = field(default_factory=dict)
     connector_asked: bool = False
     connector_wrong: str = ""
@@ -82,6 +84,7 @@ class Carried:
             "RefusedSince": _packed(self.refused_since),
             "AllRefusedSince": _packed_times(self.all_refused_since),
             "UnderWay": _packed(self.under_way),
+            "LeftOut": packed_ids(self.left_out),
             "ListsRefusedSince": _packed_times(self.list_refused_since),
             "ConnectorAsked": self.connector_asked,
             "ConnectorWrong": self.connector_wrong,
@@ -106,6 +109,7 @@ class Carried:
             refused_since=_unpacked(given.get("RefusedSince")),
             all_refused_since=_unpacked_times(given.get("AllRefusedSince")),
             under_way=_unpacked(given.get("UnderWay")),
+            left_out=frozenset(unpacked_ids(given.get("LeftOut") or "")),
             list_refused_since=_unpacked_times(given.get("ListsRefusedSince")),
             connector_asked=given.get("ConnectorAsked", False),
             connector_wrong=given.get("ConnectorWrong", ""),

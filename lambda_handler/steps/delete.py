@@ -49,6 +49,8 @@ class Deletions:
         #: Times of adoptions whose operation has certainly completed.
         self._completed: set[float] = set()
         self._unnamed = 0
+        #: VMs whose deletion this invocation has heard EVS take.
+        self._heard: VmIds = NO_VMS
 
     def targets(self) -> VmIds:
         """Return what is still to be removed."""
@@ -81,10 +83,9 @@ class Deletions:
             and max(self._not_before.get(vm_id, 0.0), under_way.get(vm_id, 0.0)) <= look.began
             and not (self._rows[vm_id].is_creating and waits_for_creation)
         ]
-        # What EVS has refused goes alone: it would hold up others.
-        refused = self._context.carried.refused_since
-        together, alone = frozenset(ready) - refused.keys(), refused.keys() & frozenset(ready)
-        queue = deque([*batches(together, BATCH), *batches(alone, 1)])
+        # What EVS has refused goes alone: it would hold up others. So does what it has left out.
+        alone = frozenset(ready) & (self._context.carried.refused_since.keys() | self._context.carried.left_out)
+        queue = deque([*batches(frozenset(ready) - alone, BATCH), *batches(alone, 1)])
         self._unnamed = 0
         while queue and self._context.clock.now() < self._until:
             self._call(queue, look)
@@ -135,6 +136,10 @@ class Deletions:
         for vm_id in vm_ids:
             self._context.carried.refused_since.pop(vm_id, None)
             self._context.carried.under_way.pop(vm_id, None)
+        # EVS may have taken the call for those VMs only that it answers with.
+        left_out = vm_ids - answered.keys() if answered and len(vm_ids) > 1 else NO_VMS
+        self._heard = (self._heard - left_out) | (vm_ids - left_out)
+        self._context.carried.left_out = (self._context.carried.left_out - vm_ids) | left_out
         gone = frozenset(vm_id for vm_id, row in answered.items() if row.is_gone and vm_id in vm_ids)
         if gone:
             state, now = self._fence.state, self._context.clock.now()

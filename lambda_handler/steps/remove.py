@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..aws.calls import AwsError, NotFound, Refused
 from ..errors import Failure, LedgerFailure
 from ..evs.listing import Look
-from ..evs.rows import Rows
+from ..evs.rows import Row, Rows, Status
 from ..ledger.state import State
 from ..log import logger
 from ..text import some
@@ -144,12 +144,22 @@ class _Removal(Deletions):
             fence.state, connector, look.began
         )
         absent = targets - rows.keys() - foreign
-        # Failed, or removed by EVS, and EVS has taken the call to delete it: there is nothing left to pay for.
-        ended = {vm_id for vm_id, row in rows.items() if vm_id in asked and not row.may_be_held}
-        # What EVS has taken a deletion of needs no second look.
-        doubted = may_be_missed(self._context, connector, absent, fence.state.claims) - asked.keys()
+        ended = {vm_id for vm_id in rows.keys() & asked.keys() if self._is_over(rows[vm_id], look.began - asked[vm_id])}
+        # Of what EVS has certainly taken a deletion of, one look is enough.
+        doubted = may_be_missed(self._context, connector, absent, fence.state.claims) - (asked.keys() & self._heard)
         fence.forget(connector, ((absent - doubted) | ended) - pending, look.began, claims)
         self._rows = rows
+
+    def _is_over(self, row: Row, asked_for: float) -> bool:
+        """Tell whether a row holds nothing any more, though EVS goes on listing it after so many seconds.
+
+        What had failed, EVS does not give back. What it has removed it may, as long as it may not have taken the
+        deletion. A list that still shows it when it can lag no more keeps it as history.
+        """
+        if row.status is Status.CREATE_FAILED:
+            return True
+        is_settled = asked_for >= self._context.pace.list_lag and row.vm_id not in self._context.carried.left_out
+        return row.status is Status.ENTITLEMENT_REMOVED and is_settled
 
     def _listed(self, look: Look) -> Rows:
         """Return the rows of what is to be removed."""
@@ -184,11 +194,10 @@ class _Removal(Deletions):
     def _drop_refused(self, vm_ids: VmIds) -> None:
         """Forget what had failed, or EVS had removed, and what EVS refuses to delete to the end of the time."""
         carried = self._context.carried
-        refused = self._rows.keys() & (
-            carried.refused_since.keys() | carried.under_way.keys() | self._not_before.keys()
-        )
-        if ended := frozenset(vm_id for vm_id in vm_ids & refused if not self._rows[vm_id].may_be_held):
-            logger.warning("EVS refuses to delete %s, where there is nothing to pay for", some(ended, 100))
+        refused = carried.refused_since.keys() | carried.under_way.keys() | self._not_before.keys()
+        refused |= asked_at(self._fence.state, self._connector).keys()
+        if ended := vm_ids & refused & {vm_id for vm_id, row in self._rows.items() if not row.may_be_held}:
+            logger.warning("EVS has not deleted %s, where there is nothing to pay for", some(ended, 100))
             self.drop(ended)
 
     def _wait(self) -> None:

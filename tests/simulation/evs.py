@@ -173,6 +173,8 @@ class Evs:
         if absent and weather.absent_answer != "taken":
             how = "message" if weather.absent_answer == "named" else weather.absent_answer
             refuse(absent, "has no entitlement", how)
+        if weather.takes_some and weather.answers_hold_rows:
+            vm_ids = vm_ids[: (len(vm_ids) + 1) // 2]
         taken = [row for vm_id in vm_ids for row in rows[vm_id]]
         for row in taken:
             if not row.deletion_accepted:

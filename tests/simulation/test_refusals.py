@@ -1,6 +1,7 @@
 """Refusals and answers that say less, or more, than which VMs they mean: EVS's wording is not documented."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -97,6 +98,32 @@ def test_a_deletion_that_takes_long_and_is_refused_a_second_time(
     stack.delete()
     assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
     assert len(world.calls("DeleteEntitlement")) < 800
+
+
+@pytest.mark.parametrize("function_timeout", [30.0, 900.0])
+@pytest.mark.parametrize("status", ["CREATED", "AT_RISK", "ENTITLEMENT_REMOVED", "SUSPENDED"])
+@pytest.mark.parametrize("hidden", [0, 1, 2])
+def test_a_deletion_that_evs_takes_for_some_of_its_vms(
+    make_world: Make, monkeypatch: pytest.MonkeyPatch, hidden: int, status: str, function_timeout: float
+) -> None:
+    """EVS answers with the entitlements that it has deleted. The looks after that pass the others over."""
+    world = make_world(takes_some=True, function_timeout=function_timeout)
+    stack = world.new_stack()
+    stack.declare(vms(1, 7))
+    for vm_id in vms(1, 7):
+        world.evs.set_status(HERE, vm_id, status)
+    page, looks = world.listing.page, [0]
+
+    def hiding(where: Where, token: str | None, most: int) -> dict[str, Any]:
+        answer = page(where, token, most)
+        looks[0] += bool(world.calls("DeleteEntitlement"))
+        return {**answer, "entitlements": []} if 1 <= looks[0] <= hidden else answer
+
+    monkeypatch.setattr(world.listing, "page", hiding)
+    stack.delete()
+    assert stack.status == "DELETE_COMPLETE"
+    assert world.evs.all_held(HERE) == []
+    assert world.calls("DeleteEntitlement")[0] == vms(1, 7)
 
 
 # --- entitling ----------------------------------------------------------------------------------------------------

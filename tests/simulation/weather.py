@@ -35,6 +35,8 @@ class Weather:
     refusal: str = "message"
     #: A refusal repeats the whole request before it says which VM it means.
     repeats_request: bool = False
+    #: A deletion is taken for the first of its VMs only, and answered with those.
+    takes_some: bool = False
     #: What becomes of a failed row when the VM is entitled anew: `replaced`, `kept` beside, `renewed` (same startedAt).
     former_rows: str = "replaced"
     deleted_rows_listed: bool = False
@@ -142,6 +144,7 @@ OUT_OF_ORDER = {"latency", "late_delivery", "killed", "frozen", "ledger_throttle
 #: Drawn from a generator of its own, so that what else a seed draws stays.
 DRAWN_APART: dict[str, Callable[[Random], Any]] = {
     "repeats_request": _one_of(True),
+    "takes_some": _one_of(True),
 }
 
 

@@ -30,6 +30,7 @@ def carried(failed: dict[str, str], times: dict[str, float]) -> Carried:
         not_found=NotFoundSince(THERE, 4.5, 2),
         all_refused_since={HERE: 6.5},
         under_way=times,
+        left_out=frozenset({"vm-1"}),
         list_refused_since={HERE: 6.0},
         connector_asked=True,
         connector_wrong="ill",
