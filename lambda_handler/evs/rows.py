@@ -24,7 +24,7 @@ class Status(Enum):
     ENTITLEMENT_REMOVED  EVS took it away, and gives it back by itself once the VM complies again
     CREATE_FAILED        EVS could not entitle the VM; it must be created again
     DELETED              the same as no row
-    UNKNOWN              a status of tomorrow: held by somebody, and not settled
+    UNKNOWN              a status of tomorrow, or none: held by somebody, and not settled
     ==================== =========================================================================================
     """
 
@@ -53,7 +53,7 @@ class Row(NamedTuple):
     Attributes:
         text: the status in EVS's word.
         started: when the entitlement began, in epoch seconds; 0 where EVS does not say. Whole seconds may be cut ones.
-        newest: the newest time that the row bears, in epoch seconds.
+        newest: when it began or ended, whichever is newer, in epoch seconds; 0 where EVS says neither.
     """
 
     vm_id: str
@@ -170,10 +170,10 @@ def taken_apart(refusal: Refused | NotFound, batch: tuple[str, ...]) -> list[tup
 
 
 def rows_of(answer: dict[str, Any]) -> Iterator[Row]:
-    """Return the rows of an answer of EVS."""
+    """Return the rows of an answer of EVS. No member of one is required; without a status it is somebody's."""
     for row in answer.get("entitlements") or ():
-        vm_id, text = row.get("vmId"), row.get("status")
-        if vm_id and text:
+        vm_id, text = row.get("vmId"), row.get("status") or ""
+        if vm_id:
             error = row.get("errorDetail") or {}
             started, newest = _times(row)
             yield Row(
@@ -182,17 +182,19 @@ def rows_of(answer: dict[str, Any]) -> Iterator[Row]:
                 text,
                 started,
                 newest,
-                error.get("errorCode", ""),
-                error.get("errorMessage", ""),
+                error.get("errorCode") or "",
+                error.get("errorMessage") or "",
             )
 
 
 def _times(row: dict[str, Any]) -> tuple[float, float]:
-    started, newest = 0.0, 0.0
-    for name in ("startedAt", "lastSyncedAt", "stoppedAt"):
-        moment = row.get(name)
-        if isinstance(moment, datetime):
-            newest = newest or moment.timestamp()
-            if name == "startedAt":
-                started = newest
-    return started, newest
+    """Return when the entitlement began, and the newer one of that and when it ended; 0 where EVS does not say.
+
+    When EVS last looked at the VM says nothing of the entitlement: it changes while the row is still that of before.
+    """
+    started, stopped = _epoch(row.get("startedAt")), _epoch(row.get("stoppedAt"))
+    return started, max(started, stopped)
+
+
+def _epoch(moment: Any) -> float:
+    return moment.timestamp() if isinstance(moment, datetime) else 0.0

@@ -49,6 +49,9 @@ class Ours:
         """Tell whether a row of an entitlement that failed or ended is not merely the one from before the call."""
         if not row.is_gone and row.vm_id not in self._renewed:
             return True
+        if row.is_gone:
+            # Its end may be that of what there was before the call.
+            return row.started_by >= self._first[row.vm_id]
         return max(row.started_by, row.newest) >= self._first[row.vm_id]
 
     def others_in(self, rows: Iterable[Row]) -> VmIds:

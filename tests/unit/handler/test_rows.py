@@ -1,6 +1,7 @@
 """Rows of ListVmEntitlements: what a status means, which row of a VM counts, and when an entitlement began."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,21 @@ def test_what_a_status_means(status: str, meaning: str) -> None:
     told = [one for one in questions if getattr(row, one if one == "may_be_held" else f"is_{one}")]
     assert set(told) == set(meaning.split())
     assert row.word == status
+
+
+@pytest.mark.parametrize("status", [{}, {"status": ""}, {"status": None}])
+def test_a_row_without_a_status_is_held_by_somebody(status: dict[str, Any]) -> None:
+    (row,) = rows_of({"entitlements": [{"vmId": "vm-1", **status}]})
+    assert row == Row("vm-1", Status.UNKNOWN)
+    assert row.may_be_held
+    assert row.word == "UNKNOWN"
+
+
+def test_a_row_without_its_other_members() -> None:
+    """Without a VM nothing can be made of it."""
+    given = [{"status": "CREATED"}, {"vmId": "vm-1", "status": "CREATED", "errorDetail": {"errorCode": None}}]
+    assert list(rows_of({"entitlements": given})) == [Row("vm-1", Status.CREATED, "CREATED")]
+    assert list(rows_of({})) == list(rows_of({"entitlements": None})) == []
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -55,12 +71,26 @@ def test_a_start_of_whole_seconds_may_be_a_cut_one() -> None:
     assert not none.began_after(0.0)
 
 
-def test_the_times_of_a_row() -> None:
+@pytest.mark.parametrize(
+    ("given", "started", "newest"),
+    [
+        ({"startedAt": 5}, 5, 5),
+        ({"startedAt": 5, "stoppedAt": 7}, 5, 7),
+        ({"stoppedAt": 7}, 0, 7),
+        ({"startedAt": 8, "stoppedAt": 7}, 8, 8),
+        ({}, 0, 0),
+    ],
+)
+def test_the_times_of_a_row(given: dict[str, int], started: int, newest: int) -> None:
+    """That EVS has looked at the VM since makes no new row of it."""
+
     def moment(second: int) -> datetime:
         return datetime(2026, 11, 23, 10, 0, second, tzinfo=UTC)
 
-    given = {"vmId": "vm-1", "status": "CREATED", "lastSyncedAt": moment(9), "startedAt": moment(5)}
-    (row,) = rows_of({"entitlements": [given]})
-    assert row.started == moment(5).timestamp()
-    (unstarted,) = rows_of({"entitlements": [{"vmId": "vm-1", "status": "CREATED", "lastSyncedAt": moment(9)}]})
-    assert (unstarted.started, unstarted.newest) == (0.0, moment(9).timestamp())
+    def epoch(second: int) -> float:
+        return moment(second).timestamp() if second else 0.0
+
+    for synced in ({}, {"lastSyncedAt": moment(59)}):
+        times = {name: moment(second) for name, second in given.items()}
+        (row,) = rows_of({"entitlements": [{"vmId": "vm-1", "status": "CREATED", **times, **synced}]})
+        assert (row.started, row.newest) == (epoch(started), epoch(newest))

@@ -67,6 +67,7 @@ def test_whose_an_entitlement_is(ledger: State, started: float, is_ours: bool) -
         (state(call(10, renewed=True)), row(Status.CREATE_FAILED, 5.5, 12.5), True),
         (state(call(10, renewed=True)), row(Status.ENTITLEMENT_REMOVED, 5.5, 6.5), False),
         (state(call(10)), row(Status.DELETED, 5.5, 6.5), False),
+        (state(call(10)), row(Status.DELETED, 5.5, 12.5), False),
         (state(call(10)), row(Status.DELETED, 10.5, 12.5), True),
         (state(owned=True), row(Status.CREATED, 5.5), False),
     ],
