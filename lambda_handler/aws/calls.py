@@ -60,6 +60,8 @@ SIGN_ANEW = frozenset(
 )
 #: The service itself says that it failed.
 FAULTS = frozenset({"InternalServerException", "InternalServerError", "InternalFailure"})
+#: Not all of the call came in time, or its answer did not: what became of it is open.
+TIMED_OUT = frozenset({"RequestTimeout", "RequestTimeoutException", "408"})
 #: No connection was made, so the call never left.
 NEVER_LEFT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
 #: What botocore raises of an answer that is none of the service's, as of a proxy or a load balancer in between.
@@ -83,7 +85,7 @@ class Throttled(AwsError):
 
 
 class Unanswered(AwsError):
-    """5xx, or the connection broke: it may or may not have been done, or may yet be.
+    """5xx or 408, or the connection broke: it may or may not have been done, or may yet be.
 
     Attributes:
         is_fault: the service itself answered that it failed; nothing on the way is in doubt.
@@ -152,7 +154,7 @@ def _sorted(action: str, error: ClientError) -> AwsError:
         return throttled
     if code in DENIED:
         return Denied(action, code, message)
-    if status >= 500 or code in FAULTS:
+    if status >= 500 or status == 408 or code in FAULTS or code in TIMED_OUT:
         unanswered = Unanswered(action, code, message)
         unanswered.is_fault = code in FAULTS
         return unanswered
