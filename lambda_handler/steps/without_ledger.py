@@ -12,7 +12,8 @@ from ..evs.api import BATCH
 from ..evs.rows import Rows, taken_apart
 from ..log import logger
 from ..text import batches, count, some
-from ..values import Connector, VmIds
+from ..values import NO_VMS, Connector, VmIds
+from .absence import may_be_missed
 from .context import Context
 
 
@@ -34,33 +35,52 @@ def delete_declared(context: Context, properties: Properties | Failure, gone: Le
         return Answer("FAILED", physical_id, reason)
     context.resume()
     if not is_set_id(physical_id):
-        return _answer_for_made_up(context, properties, gone)
+        return _answer_for_unknown(context, properties, gone)
     if properties.removal_policy == "RETAIN" and not context.stack.is_rolling_back():
         logger.warning("%s; RemovalPolicy is RETAIN: what the properties declare stays entitled", gone)
         return Answer("SUCCESS", physical_id)
+    if properties.adopt_existing and not _has_completed(context):
+        # What was adopted in an operation that is rolled back is somebody else's.
+        return _answer_for_unknown(context, properties, gone)
     logger.warning("%s; deleting what the properties declare", gone)
     try:
         left = _delete(context, properties.connector, properties.vm_ids)
     except (AwsError, Failure) as error:
         return Answer("FAILED", physical_id, f"{error}. {gone}")
     if left:
-        return Answer("FAILED", physical_id, f"{count(len(left))} still entitled: {some(left)}. {gone}")
+        return Answer(
+            "FAILED", physical_id, f"{count(len(left))} still entitled, as far as is known: {some(left)}. {gone}"
+        )
     return Answer("SUCCESS", physical_id)
 
 
-def _answer_for_made_up(context: Context, properties: Properties, gone: LedgerGone) -> Answer:
-    """Of a Create that never answered it is not known what it made, nor whether the VMs were somebody else's before."""
+def _has_completed(context: Context) -> bool:
+    """Tell whether it is certain that the stack rolls nothing back, and that an operation of it has completed.
+
+    Where a rollback has failed, the stack's deletion follows. Then only its events tell that nothing has completed. Of
+    what is older than they are, they tell nothing.
+    """
+    now = context.clock.now()
+    remembered = now - context.pace.stack_history + 1.0
+    return not context.stack.is_rolling_back() and context.stack.completed_since(remembered, now)
+
+
+def _answer_for_unknown(context: Context, properties: Properties, gone: LedgerGone) -> Answer:
+    """Of what a request made, it is not known whether it was somebody else's before; it is left as it is.
+
+    The request is a Create that never answered, or one that may have adopted.
+    """
     physical_id = context.request.physical_id
     try:
         rows = _look(context, properties.connector)
     except (AwsError, Failure) as error:
         return Answer("FAILED", physical_id, f"{error}. {gone}")
-    held = {vm_id for vm_id in properties.vm_ids if vm_id in rows and rows[vm_id].may_be_held}
+    held = {vm_id for vm_id in properties.vm_ids if rows and vm_id in rows and rows[vm_id].may_be_held}
     if not held:
         return Answer("SUCCESS", physical_id)
     reason = (
-        f"{gone}. So it is not known whether a creation that never answered has entitled {some(held)}, or somebody "
-        "else. Nothing was removed: end what is not needed in the console, then delete again or skip this resource"
+        f"{gone}. So it is not known whether this resource has entitled {some(held)}, or somebody else. Nothing was "
+        "removed: end what is not needed in the console, then delete again or skip this resource"
     )
     return Answer("FAILED", physical_id, reason)
 
@@ -92,12 +112,12 @@ def _is_replaced(context: Context) -> bool:
     return named is not None and named != context.request.physical_id and is_set_id(named)
 
 
-def _look(context: Context, connector: Connector) -> Rows:
-    """Return what EVS lists: nothing where the environment or the connector is gone, and every entitlement of it."""
+def _look(context: Context, connector: Connector) -> Rows | None:
+    """Return what EVS lists; None where the environment or the connector is gone, and every entitlement of it."""
     try:
         return context.listing.look(connector, context.answer_by).rows
     except NotFound:
-        return {}
+        return None
 
 
 def _delete(context: Context, connector: Connector, vm_ids: VmIds, expected: float = 0.0) -> dict[str, str]:
@@ -109,16 +129,18 @@ def _delete(context: Context, connector: Connector, vm_ids: VmIds, expected: flo
     not_before = context.carried.deleted_unseen
     unseen = vm_ids - not_before.keys()
     while True:
-        rows = _look(context, connector)
+        found = _look(context, connector)
+        rows = found or {}
         present = {vm_id for vm_id in vm_ids if vm_id in rows and not rows[vm_id].is_gone}
         held = {vm_id for vm_id in present if rows[vm_id].may_be_held}
+        doubted = may_be_missed(context, connector, vm_ids - present) if found is not None else NO_VMS
         unseen -= present
         now = context.clock.now()
         due = [vm_id for vm_id in present if not_before.get(vm_id, 0.0) <= now and not rows[vm_id].is_creating]
-        if not held and not due and (not unseen or now >= expected):
+        if not held and not due and not doubted and (not unseen or now >= expected):
             return {}
         if now >= context.answer_by:
-            return {vm_id: rows[vm_id].word for vm_id in held}
+            return dict.fromkeys(doubted, "not listed, but not for long enough") | {one: rows[one].word for one in held}
         # The list may show for a while what EVS has deleted.
         not_before.update(dict.fromkeys(due, now + context.pace.list_lag))
         queue = batches(due, BATCH)

@@ -1,9 +1,11 @@
 """A ledger that is emptied, restored, deleted, or holds what can't be read."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from .rows import Where
 from .scene import Scene, SceneStack, properties
 from .world import HERE
 
@@ -159,3 +161,57 @@ def test_without_its_table_a_delete_deletes_once_what_the_list_shows_late(
     stack.delete()
     assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
     assert world.calls("DeleteEntitlement") == [["vm-1"]]
+
+
+@pytest.mark.parametrize("function_timeout", [30.0, 900.0])
+def test_without_its_table_a_delete_believes_no_single_look(
+    make_world: Make, monkeypatch: pytest.MonkeyPatch, function_timeout: float
+) -> None:
+    """Rows move up while a list is read; with a ledger no VM counts as gone by one look."""
+    world = make_world(function_timeout=function_timeout)
+    stack = world.new_stack()
+    stack.declare(["vm-1", "vm-2", "vm-3"])
+    stack.model.table.is_gone = True
+    world.run_for(200)
+    page = world.listing.page
+
+    def hiding(where: Where, token: str | None, most: int) -> dict[str, Any]:
+        answer = page(where, token, most)
+        return {**answer, "entitlements": [row for row in answer["entitlements"] if row["vmId"] != "vm-2"]}
+
+    monkeypatch.setattr(world.listing, "page", hiding)
+    world.after(2.5, setattr, world.listing, "page", page)
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
+
+
+@pytest.mark.parametrize("then", ["UPDATE_ROLLBACK_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"])
+def test_without_its_table_what_may_be_adopted_is_not_removed_by_a_rollback(
+    world: Scene, stack: SceneStack, then: str
+) -> None:
+    """Whether vm-2 was adopted, too, only the ledger knew. So the answer names both."""
+    world.by_hand("vm-1")
+    stack.model.reach("CREATE_IN_PROGRESS")
+    created = stack.ask("Create", ["vm-1", "vm-2"], adopts=True)
+    world.run_for(60)
+    stack.model.table.is_gone = True
+    if then == "DELETE_IN_PROGRESS":
+        stack.model.reach("ROLLBACK_IN_PROGRESS")
+        stack.model.reach("ROLLBACK_FAILED")
+    stack.model.reach(then)
+    request = stack.issue("Delete", ["vm-1", "vm-2"], created["PhysicalResourceId"], adopts=True)
+    request.excuses.add("no table")
+    answer = stack.answer(request)
+    assert (answer["Status"], world.entitled()) == ("FAILED", {"vm-1", "vm-2"})
+    assert "vm-1, vm-2" in answer["Reason"]
+    world.run_for(200)
+    world.evs.remove_by_hand(HERE, "vm-2")
+
+
+def test_without_its_table_what_was_adopted_and_completed_is_removed(world: Scene, stack: SceneStack) -> None:
+    world.by_hand("vm-1")
+    stack.declare(["vm-1", "vm-2"], adopts=True)
+    world.run_for(200)
+    stack.model.table.is_gone = True
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", set())
