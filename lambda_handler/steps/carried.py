@@ -33,6 +33,7 @@ class Carried:
         all_refused_since: connector -> since when EVS refuses deletions of several VMs there, and takes none.
         under_way: VM id -> until when it is not asked for, since EVS took its deletion and refuses to take it again.
         left_out: VMs that EVS took a deletion of, and left out of its answer.
+        ended: VMs that EVS had removed before, and whose deletion it has certainly taken from this request.
         list_refused_since: connector -> since when EVS refuses to list what is to be removed there.
         connector_asked: EVS was asked what is wrong with the connector, whatever came of it.
         connector_wrong: what is wrong with it, as far as EVS has said.
@@ -54,6 +55,7 @@ class Carried:
     all_refused_since: dict[Connector, float] = field(default_factory=dict)
     under_way: dict[str, float] = field(default_factory=dict)
     left_out: VmIds = NO_VMS
+    ended: VmIds = NO_VMS
     list_refused_since: dict[Connector, float] = field(default_factory=dict)
     connector_asked: bool = False
     connector_wrong: str = ""
@@ -85,6 +87,7 @@ class Carried:
             "AllRefusedSince": _packed_times(self.all_refused_since),
             "UnderWay": _packed(self.under_way),
             "LeftOut": packed_ids(self.left_out),
+            "Ended": packed_ids(self.ended),
             "ListsRefusedSince": _packed_times(self.list_refused_since),
             "ConnectorAsked": self.connector_asked,
             "ConnectorWrong": self.connector_wrong,
@@ -109,7 +112,8 @@ class Carried:
             refused_since=_unpacked(given.get("RefusedSince")),
             all_refused_since=_unpacked_times(given.get("AllRefusedSince")),
             under_way=_unpacked(given.get("UnderWay")),
-            left_out=frozenset(unpacked_ids(given.get("LeftOut") or "")),
+            left_out=unpacked_ids(given.get("LeftOut") or ""),
+            ended=unpacked_ids(given.get("Ended") or ""),
             list_refused_since=_unpacked_times(given.get("ListsRefusedSince")),
             connector_asked=given.get("ConnectorAsked", False),
             connector_wrong=given.get("ConnectorWrong", ""),

@@ -139,7 +139,11 @@ class Deletions:
         # EVS may have taken the call for those VMs only that it answers with.
         left_out = vm_ids - answered.keys() if answered and len(vm_ids) > 1 else NO_VMS
         self._heard = (self._heard - left_out) | (vm_ids - left_out)
-        self._context.carried.left_out = (self._context.carried.left_out - vm_ids) | left_out
+        carried = self._context.carried
+        carried.left_out = (carried.left_out - vm_ids) | left_out
+        carried.ended |= {
+            vm_id for vm_id in vm_ids - left_out if (row := self._rows.get(vm_id)) and not row.may_be_held
+        }
         gone = frozenset(vm_id for vm_id, row in answered.items() if row.is_gone and vm_id in vm_ids)
         if gone:
             state, now = self._fence.state, self._context.clock.now()

@@ -117,14 +117,14 @@ class Mutations:
             fence.void(waiting)
         return outcomes
 
-    def delete_unannounced(self, connector: Connector, vm_ids: tuple[str, ...], until: float) -> None:
-        """Call DeleteEntitlement where there is no ledger to tell, with retries until a time in epoch seconds.
+    def delete_unannounced(self, connector: Connector, vm_ids: tuple[str, ...], until: float) -> Rows:
+        """Call DeleteEntitlement where there is no ledger to tell, with retries until a time; return what EVS answers.
 
         Raises:
             AwsError, Failure: EVS does not take it, or could not be asked.
         """
         within = self._pace.send_within_most
-        self.retries.through(lambda: self._evs.delete(connector, vm_ids, self._clock.now() + within), until)
+        return self.retries.through(lambda: self._evs.delete(connector, vm_ids, self._clock.now() + within), until)
 
     def _send(self, call_id: str, call: Call, former: Rows, known: VmIds) -> Outcome:
         fence = self._fence

@@ -145,21 +145,21 @@ class _Removal(Deletions):
         )
         absent = targets - rows.keys() - foreign
         ended = {vm_id for vm_id in rows.keys() & asked.keys() if self._is_over(rows[vm_id], look.began - asked[vm_id])}
-        # Of what EVS has certainly taken a deletion of, one look is enough.
-        doubted = may_be_missed(self._context, connector, absent, fence.state.claims) - (asked.keys() & self._heard)
+        # Looks that could not show a creation yet prove nothing. After a certain deletion one look is enough.
+        shown = absent - may_be_created(fence.state, connector, look.began)
+        doubted = may_be_missed(self._context, connector, shown, fence.state.claims) - (asked.keys() & self._heard)
         fence.forget(connector, ((absent - doubted) | ended) - pending, look.began, claims)
         self._rows = rows
 
     def _is_over(self, row: Row, asked_for: float) -> bool:
         """Tell whether a row holds nothing any more, though EVS goes on listing it after so many seconds.
 
-        What had failed, EVS does not give back. What it has removed it may, as long as it may not have taken the
-        deletion. A list that still shows it when it can lag no more keeps it as history.
+        What had failed, EVS does not give back. What it has removed it may, unless it has certainly taken the deletion.
+        A list that still shows it when it can lag no more keeps it as history.
         """
-        if row.status is Status.CREATE_FAILED:
-            return True
-        is_settled = asked_for >= self._context.pace.list_lag and row.vm_id not in self._context.carried.left_out
-        return row.status is Status.ENTITLEMENT_REMOVED and is_settled
+        if row.status is not Status.ENTITLEMENT_REMOVED:
+            return row.status is Status.CREATE_FAILED
+        return asked_for >= self._context.pace.list_lag and row.vm_id in self._context.carried.ended
 
     def _listed(self, look: Look) -> Rows:
         """Return the rows of what is to be removed."""

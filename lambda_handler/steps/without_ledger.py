@@ -152,8 +152,10 @@ def _delete(context: Context, connector: Connector, vm_ids: VmIds, expected: flo
 def _delete_batch(context: Context, connector: Connector, batch: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Delete a batch; return what of it is to be asked for again, taken apart."""
     try:
-        context.mutations.delete_unannounced(connector, batch, context.answer_by)
+        answered = context.mutations.delete_unannounced(connector, batch, context.answer_by)
     except (NotFound, Refused) as error:
         # If it is the environment or the connector that is not there, the next look says so.
         return taken_apart(error, batch) if len(batch) > 1 else []
-    return []
+    # EVS may have taken the call for those VMs only that it answers with.
+    is_some = bool(answered) and len(batch) > 1
+    return [(vm_id,) for vm_id in batch if vm_id not in answered] if is_some else []

@@ -31,6 +31,7 @@ def carried(failed: dict[str, str], times: dict[str, float]) -> Carried:
         all_refused_since={HERE: 6.5},
         under_way=times,
         left_out=frozenset({"vm-1"}),
+        ended=frozenset({"vm-2"}),
         list_refused_since={HERE: 6.0},
         connector_asked=True,
         connector_wrong="ill",

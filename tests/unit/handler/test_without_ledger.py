@@ -143,6 +143,19 @@ def test_what_may_be_adopted_by_what_is_rolled_back_stays(rolling_back: bool, co
     assert gone.answer(adopts=True).status == "SUCCESS"
 
 
+def test_what_an_answer_leaves_out_is_asked_for_alone() -> None:
+    """EVS had removed the VMs, and may give back those whose deletion it has not taken."""
+    gone = Gone(TWO)
+    gone.held = {vm_id: row(number, Status.ENTITLEMENT_REMOVED) for number, vm_id in enumerate(("vm-1", "vm-2"), 1)}
+
+    def first(_: Any, vm_ids: VmIds) -> Rows:
+        return {min(vm_ids): gone.held.pop(min(vm_ids))}
+
+    gone.room.answers = first
+    assert gone.answer(ids(1, 2)).status == "SUCCESS"
+    assert gone.held == {}
+
+
 @pytest.mark.parametrize("missed", [1, 2])
 def test_a_look_that_misses_a_row_proves_nothing(missed: int) -> None:
     gone = Gone()
