@@ -109,7 +109,7 @@ class SimulatedPlatform:
         elif operation == "Invoke" and invocation.is_reading:
             request.cut_short += 1
             # No invocation has the time to read them: see docs/limits.md.
-            request.stack.is_unsure = request.stack.is_unsure or request.cut_short >= Pace.events_anew
+            request.stack.is_unsure = request.stack.is_unsure or request.cut_short >= Pace.asked_anew
         elif operation != "GetItem":
             invocation.is_reading = False
 
