@@ -37,10 +37,11 @@ class ProvenSets:
             Failure: CloudFormation can't be asked, or a Delete may remove what a newer set declares.
         """
         request, self._standing = self._request, []
-        if request.type == "Create" or state.admit(record) is state:
+        if state.admit(record) is state or not is_set_id(request.physical_id):
+            # Known already, or no set's: what was cancelled has to be stopped without a delay.
             return
         known = state.sets.get(request.physical_id)
-        if is_set_id(request.physical_id) and not (known and known.live):
+        if not (known and known.live):
             self._standing = self._standing_in(state)
         elif request.type == "Delete" and state.sets_of(request.logical_id, live=False):
             # What the ledger has pending, it would drop.

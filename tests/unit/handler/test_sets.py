@@ -153,8 +153,10 @@ def test_a_request_drops_the_pending_sets_of_those_that_it_has_overtaken() -> No
         assert set(sets.begin().sets) == {TWO}
 
 
-def test_a_delete_drops_the_pending_set_of_the_create_that_it_rolls_back() -> None:
-    sets = Sets("Delete", ids(1, 2), "Stack-A-1ABCDEF", physical_id_of=None)
+@pytest.mark.parametrize("named", [None, Failure("down")])
+def test_a_delete_drops_the_pending_set_of_the_create_that_it_rolls_back(named: Failure | None) -> None:
+    """The Create may still run, so that nobody is asked before."""
+    sets = Sets("Delete", ids(1, 2), "Stack-A-1ABCDEF", physical_id_of=named)
     sets.has("pending", ids(5), 1, live=False)
     assert sets.begin().sets == {}
 
