@@ -6,7 +6,7 @@ Owns nothing that changes, but for what a fresh invocation has to be told (`Carr
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..aws.calls import AwsError
+from ..aws.calls import AwsError, Refused
 from ..clock import Clock
 from ..cloudformation.events import Events, was_deleted
 from ..cloudformation.request import Request
@@ -72,6 +72,8 @@ class Context:
         try:
             return question(self.stack.own_events(), physical_id, since)
         except AwsError as error:
+            if isinstance(error, Refused) and "does not exist" in error.message:
+                return question((), physical_id, since)
             raise Failure(f"CloudFormation can't be asked for the stack's events: {error}") from error
 
     def has_deleted(self) -> bool:

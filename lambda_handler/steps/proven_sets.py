@@ -54,19 +54,19 @@ class ProvenSets:
         try:
             named = self._context.stack.physical_id_of(request.logical_id) or ""
             if request.type == "Update":
-                return [named]
+                # Named by no event either, the id is proof enough: CloudFormation sends it with the request.
+                return [named or ("" if self._context.has_deleted() else physical_id)]
             if self._context.has_deleted():
                 raise Overtaken("CloudFormation has had the answer to this Delete")
             is_standing = not is_dropped or (named == physical_id and self._has_come_back(state, named))
             # Where the whole resource goes, another Delete may have dropped the set that CloudFormation names.
             is_known = named in state.sets or (named in state.dropped and not self._has_come_back(state, named))
         except Failure as failure:
-            # Of a dropped set nothing contradicts the ledger then. An Update that has had EVS take calls goes on:
-            # nobody else would undo them.
-            if not is_dropped and not self._context.carried.times_taken:
+            # Of a dropped set nothing contradicts the ledger then. An Update removes nothing of the set that it names.
+            if request.type == "Delete" and not is_dropped:
                 raise
             logger.warning("%s", failure)
-            return []
+            return [physical_id] if request.type == "Update" else []
         if named != physical_id and not is_known and is_set_id(named):
             raise Failure(
                 f"the ledger was lost, and what {physical_id} declared may still be declared by {named}, which has "
