@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from .errors import client_error
 from .rows import Row, Where
 from .scene import Scene, SceneStack
-from .trouble import GOOD, throttled
+from .trouble import GOOD, Fate, throttled
 from .world import HERE
 
 Make = Callable[..., Scene]
@@ -111,3 +112,29 @@ def test_what_evs_takes_and_never_lists_is_called_for_twice(make_world: Make, fu
     stack.ask("Delete", ["vm-1", "vm-2"], answer["PhysicalResourceId"])
     assert world.calls("CreateEntitlement") == [["vm-1", "vm-2"], ["vm-2"]]
     assert 120 < request.answered_at - request.issued_at < 300
+
+
+@pytest.mark.parametrize("function_timeout", [30.0, 900.0])
+@pytest.mark.parametrize(("lasts", "status"), [(250.0, "SUCCESS"), (1e9, "FAILED")])
+def test_evs_refuses_to_list_what_is_being_deleted(
+    make_world: Make, function_timeout: float, lasts: float, status: str
+) -> None:
+    """It is asked again for five minutes, whatever the function's timeout. Then the Delete says what EVS says."""
+    world = make_world(function_timeout=function_timeout)
+    stack = world.new_stack()
+    stack.declare(["vm-1", "vm-2"])
+    world.run_for(200)
+    refused = Fate("refused", None, lambda name: client_error(name, "ValidationException", "is being deleted", 400))
+    world.trouble.lasting["evs"] = refused, world.clock.now + lasts
+    began = world.clock.now
+    request = stack.issue("Delete", ["vm-1", "vm-2"], stack.physical_id)
+    request.excuses.add("EVS refuses to list")
+    stack.model.release("Windows", stack.physical_id)
+    answer = stack.answer(request)
+    assert answer["Status"] == status
+    assert world.clock.now - began < 420.0
+    if status == "FAILED":
+        assert "is being deleted" in answer["Reason"]
+        world.trouble.lasting.clear()
+        assert stack.ask("Delete", ["vm-1", "vm-2"], stack.physical_id)["Status"] == "SUCCESS"
+    assert world.entitled() == set()
