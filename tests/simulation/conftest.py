@@ -37,3 +37,17 @@ def world(make_world: Callable[..., Scene]) -> Scene:
 def stack(world: Scene) -> SceneStack:
     """A stack in it."""
     return world.new_stack()
+
+
+@pytest.fixture
+def make_unjudged() -> Iterator[Callable[..., Scene]]:
+    """Make worlds as `make_world` does, that are not judged: nothing follows the one request of a test."""
+    worlds: list[Scene] = []
+
+    def make(**weather: Any) -> Scene:
+        worlds.append(Scene(**weather))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.close()

@@ -1,6 +1,6 @@
 """What one answer, or an old one, says is not believed: a table, an environment or a page that is said not to exist."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,24 +15,10 @@ Make = Callable[..., Scene]
 FOR_GOOD = 1e12
 
 
-@pytest.fixture
-def make_world() -> Iterator[Make]:
-    """Make scenes that are not judged: no stack goes on after the one request."""
-    worlds: list[Scene] = []
-
-    def make(**weather: Any) -> Scene:
-        worlds.append(Scene(**weather))
-        return worlds[-1]
-
-    yield make
-    for world in worlds:
-        world.close()
-
-
 @pytest.mark.parametrize("operation", ["GetItem", "PutItem", None], ids=["GetItem", "PutItem", "control"])
-def test_dynamodb_says_once_that_the_table_does_not_exist(make_world: Make, operation: str | None) -> None:
+def test_dynamodb_says_once_that_the_table_does_not_exist(make_unjudged: Make, operation: str | None) -> None:
     """Without its ledger the Delete would go by its properties, and end what was adopted and is to be given back."""
-    world = make_world()
+    world = make_unjudged()
     world.by_hand("vm-1")
     stack = world.new_stack()
     create = stack.ask("Create", ["vm-1", "vm-2"], adopts=True)
@@ -44,9 +30,9 @@ def test_dynamodb_says_once_that_the_table_does_not_exist(make_world: Make, oper
     assert world.entitled() == {"vm-1"}
 
 
-def test_a_page_token_that_is_not_found(make_world: Make) -> None:
+def test_a_page_token_that_is_not_found(make_unjudged: Make) -> None:
     """The first page can be read, so the environment is there."""
-    world = make_world(page_size=2)
+    world = make_unjudged(page_size=2)
     stack = world.new_stack()
     stack.declare(vms(1, 5))
     page = world.listing.page
@@ -62,12 +48,12 @@ def test_a_page_token_that_is_not_found(make_world: Make) -> None:
     assert (answer["Status"], world.entitled()) == ("SUCCESS", set())
 
 
-def test_what_an_event_carries_is_older_than_what_its_first_delivery_has_learnt(make_world: Make) -> None:
+def test_what_an_event_carries_is_older_than_what_its_first_delivery_has_learnt(make_unjudged: Make) -> None:
     """EVS says NotFound twice; the next invocation can list, and is killed. Lambda's retry is told NotFound once.
 
     Its event still says "twice, since two minutes". It must not make three of them.
     """
-    world = make_world(function_timeout=30.0)
+    world = make_unjudged(function_timeout=30.0)
     stack = world.new_stack()
     stack.declare(["vm-1"])
     world.run_for(100)
@@ -81,9 +67,9 @@ def test_what_an_event_carries_is_older_than_what_its_first_delivery_has_learnt(
 
 
 @pytest.mark.parametrize("apart", [0.002, 0.0], ids=["each at its own time", "control: all at once"])
-def test_a_look_at_rows_that_began_at_different_times_is_handed_on(make_world: Make, apart: float) -> None:
+def test_a_look_at_rows_that_began_at_different_times_is_handed_on(make_unjudged: Make, apart: float) -> None:
     """9,000 rows, a page a second, and 30 s for the function: no invocation could read the whole list."""
-    world = make_world(function_timeout=30.0)
+    world = make_unjudged(function_timeout=30.0)
     stack = world.new_stack()
     stack.declare(["vm-1"])
     for vm_id in vms(10_000, 18_999):

@@ -5,7 +5,7 @@ whose id begins with `control` show that the scene itself is sound.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,20 +20,6 @@ from .trouble import Fate, silence
 
 Make = Callable[..., Scene]
 FOR_GOOD = 1e12
-
-
-@pytest.fixture
-def make_world() -> Iterator[Make]:
-    """Make scenes that are not judged."""
-    worlds: list[Scene] = []
-
-    def make(**weather: Any) -> Scene:
-        worlds.append(Scene(**weather))
-        return worlds[-1]
-
-    yield make
-    for world in worlds:
-        world.close()
 
 
 def slow(seconds: float) -> Fate:
@@ -53,11 +39,11 @@ def assert_in_time(world: Scene, request: Request, after: float = 4000.0) -> Non
     ids=["30 s, 3 s an answer", "45 s, 5.5 s an answer", "30 s, silent", "control: 60 s"],
 )
 def test_a_create_whose_invocations_have_no_time_for_all_questions_to_cloudformation(
-    make_world: Make, monkeypatch: pytest.MonkeyPatch, function_timeout: float, fate: Fate
+    make_unjudged: Make, monkeypatch: pytest.MonkeyPatch, function_timeout: float, fate: Fate
 ) -> None:
     """A shared function asks four questions first, where another resource declares a VM as well."""
     monkeypatch.setenv("SHARED_BY_STACKS", "true")
-    world = make_world(function_timeout=function_timeout)
+    world = make_unjudged(function_timeout=function_timeout)
     stack = world.new_stack()
     stack.declare(["vm-1"])
     world.run_for(200)
@@ -72,10 +58,10 @@ def test_a_create_whose_invocations_have_no_time_for_all_questions_to_cloudforma
     ids=["5.5 s an answer", "silent", "control: 60 s"],
 )
 def test_a_delete_whose_invocations_have_no_time_for_all_questions_to_cloudformation(
-    make_world: Make, function_timeout: float, fate: Fate, service_timeout: int
+    make_unjudged: Make, function_timeout: float, fate: Fate, service_timeout: int
 ) -> None:
     """The stack is deleted, and another of its resources declares a VM as well: three questions."""
-    world = make_world(function_timeout=function_timeout)
+    world = make_unjudged(function_timeout=function_timeout)
     stack = world.new_stack()
     stack.deploy({"Windows": properties(["vm-1", "vm-2"]), "Other": properties(["vm-1", "vm-5"])})
     world.run_for(200)
@@ -93,10 +79,10 @@ def test_a_delete_whose_invocations_have_no_time_for_all_questions_to_cloudforma
     ids=["20.5 s", "30 s", "control: 60 s"],
 )
 def test_a_short_function_and_services_that_are_slow(
-    make_world: Make, kind: str, function_timeout: float, ledger: float, evs: float
+    make_unjudged: Make, kind: str, function_timeout: float, ledger: float, evs: float
 ) -> None:
     """GetItem, PutItem and a page take all that an invocation has. No chain of invocations outlives the deadline."""
-    world = make_world(function_timeout=function_timeout)
+    world = make_unjudged(function_timeout=function_timeout)
     stack = world.new_stack()
     if kind != "Create":
         stack.declare(vms(1, 250))
@@ -115,19 +101,19 @@ def test_a_short_function_and_services_that_are_slow(
     ids=["200", "300, 9000 rows", "300, 3 s a page", "control: 0.35 s"],
 )
 def test_a_long_list_is_not_read_on_past_the_deadline_while_a_create_waits(
-    make_world: Make, service_timeout: int, rows: int, page: float
+    make_unjudged: Make, service_timeout: int, rows: int, page: float
 ) -> None:
     """One invocation has the time to read on for long."""
-    world = make_world(creation_takes=1500.0, latency=0.01)
+    world = make_unjudged(creation_takes=1500.0, latency=0.01)
     world.by_hand(*vms(10_000, 10_000 + rows))
     stack = world.new_stack()
     world.trouble.lasting["evs"] = slow(page), FOR_GOOD
     assert_in_time(world, stack.issue("Create", ["vm-1"], ServiceTimeout=str(service_timeout)))
 
 
-def test_a_list_that_has_no_end_any_more_while_a_create_waits(make_world: Make) -> None:
+def test_a_list_that_has_no_end_any_more_while_a_create_waits(make_unjudged: Make) -> None:
     """Each page has a new token."""
-    world = make_world(creation_takes=400.0)
+    world = make_unjudged(creation_takes=400.0)
     stack = world.new_stack()
     numbers = itertools.count()
 
@@ -142,10 +128,10 @@ def test_a_list_that_has_no_end_any_more_while_a_create_waits(make_world: Make) 
 @pytest.mark.parametrize("service_timeout", [60, 300, 3600])
 @pytest.mark.parametrize(("before", "lasts"), [(5.0, 60.0), (0.5, 60.0), (5.0, 0.0)], ids=["5 s", "0.5 s", "control"])
 def test_a_ledger_that_is_silent_for_a_minute_when_the_time_is_up(
-    make_world: Make, service_timeout: int, before: float, lasts: float
+    make_unjudged: Make, service_timeout: int, before: float, lasts: float
 ) -> None:
     """Three calls hang in a row: one of the work, the one that notes the answer, and the last question before it."""
-    world = make_world()
+    world = make_unjudged()
     stack = world.new_stack()
     stack.declare(["vm-1"])
     world.weather.deletion_takes = 20_000.0
@@ -160,10 +146,10 @@ def test_a_ledger_that_is_silent_for_a_minute_when_the_time_is_up(
 
 @pytest.mark.parametrize("service_timeout", [30, 45, 90], ids=["30", "45", "control: 90"])
 def test_one_put_without_an_answer_when_the_time_is_up(
-    make_world: Make, monkeypatch: pytest.MonkeyPatch, service_timeout: int
+    make_unjudged: Make, monkeypatch: pytest.MonkeyPatch, service_timeout: int
 ) -> None:
     """It hangs for no longer than is kept for it."""
-    world = make_world(creation_takes=300.0)
+    world = make_unjudged(creation_takes=300.0)
     stack = world.new_stack()
     put, hangs = SimulatedPlatform.put, [1]
 
