@@ -127,6 +127,12 @@ def was_taken_on(events: Events, physical_id: str, moment: float) -> bool:
     return False
 
 
+def newest_id(events: Events, logical_id: str) -> str:
+    """Return the newest PhysicalResourceId of a resource; "" where no event has one."""
+    named = (str(one.get("PhysicalResourceId") or "") for one in events if one.get("LogicalResourceId") == logical_id)
+    return next(filter(None, named), "")
+
+
 def _status(event: dict[str, Any]) -> str:
     return str(event.get("ResourceStatus", ""))
 

@@ -103,10 +103,17 @@ class Deletions:
     def _asked_lately(self, state: State, look: Look) -> VmIds:
         """Return the VMs whose deletion EVS has taken, so lately that a look may still show them.
 
-        A second call could hit whoever entitles the VM next.
+        A second call could hit whoever entitles the VM next. So could one beside that of another invocation, which is
+        on its way: a live one tells soon what has come of it.
         """
-        asked = asked_at(state, self._connector)
-        return frozenset(vm_id for vm_id, at in asked.items() if look.began - at < self._context.pace.list_lag)
+        pace, now, asked = self._context.pace, self._context.clock.now(), asked_at(state, self._connector)
+        others = (
+            call.vm_ids
+            for call in state.calls_at(self._connector, "DeleteEntitlement")
+            if not call.taken and call.invocation != self._fence.invocation and now - call.left_at < pace.others_for
+        )
+        lately = (vm_id for vm_id, at in asked.items() if look.began - at < pace.list_lag)
+        return NO_VMS.union(lately, *others)
 
     def _call(self, queue: "deque[Batch]", look: Look) -> None:
         mutations = self._context.mutations

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from ..aws.calls import AwsError
 from ..cloudformation.answer import Answer
-from ..cloudformation.events import Fate
+from ..cloudformation.events import Fate, newest_id
 from ..cloudformation.physical_id import failed_id, failed_request, is_set_id
 from ..errors import Failure
 from ..ledger.records import DeclaredSet
@@ -121,6 +121,7 @@ class FormerSets(RetainedSets):
             skipped = gone.keys() & self._ignored(live, stack.fate_of)[0] | {
                 key for key in gone.keys() - live.keys() if stack.has_ignored(key, gone[key].declared_at, now)
             }
+            skipped = {key for key in skipped if self._knows_newest(state, gone[key].logical_id)}
             never = self._never_taken_on({key: gone[key] for key in skipped}, stack.find_out_fate)
         except (AwsError, Failure) as failure:
             logger.warning("%s", failure)
@@ -128,6 +129,11 @@ class FormerSets(RetainedSets):
         if skipped:
             logger.warning("the stack goes, and its clean-up has left %s", ", ".join(sorted(skipped)))
             context.fence.write(lambda state: _dropped(_stopped(state, skipped), skipped, never))
+
+    def _knows_newest(self, state: State, logical_id: str) -> bool:
+        """Tell whether the ledger knows the last set of a resource: the VMs of one that it has lost may be retained."""
+        newest = newest_id(self._context.stack.own_events(), logical_id)
+        return newest in state.sets or newest in state.dropped or not is_set_id(newest)
 
     def _never_taken_on(self, sets: Mapping[str, DeclaredSet], ask: Callable[..., Fate]) -> set[str]:
         """Return, of sets that adopt, those that CloudFormation has certainly never had for good.

@@ -158,6 +158,9 @@ class Invocation:
         if not self.is_running:
             return
         self.killed_at = self.world.clock.now
+        if self.request.is_invoke_unheard:
+            # Who has handed over without an answer finds no trace of one that is killed at once, and gives up.
+            self.request.excuses.add("killed after a hand-over without an answer")
         self._end(f"is killed: {why}")
         self.process.abandoned = True
         self._retry(is_held_up=self._has_met_mishap)

@@ -155,15 +155,17 @@ class Judge:
     def _has_no_order(self, request: Request) -> bool:
         """Tell whether nothing says if a request is newer than another one: see docs/limits.md.
 
-        Both are Updates of one second that declare the set which the resource has already.
+        Both are Updates of one second. Both declare the set which the resource has already, or one takes the resource
+        back to a set that it had before that one, since rollback was off.
         """
-        declared = _set_of(request)
+        of_resource = [one for one in request.stack.requests if one.logical_id == request.logical_id]
+        earlier = {_set_of(one) for one in of_resource if one.has_succeeded and one.number < request.number}
         return request.type == "Update" and any(
             one is not request
-            and (one.type, one.logical_id, one.physical_id) == ("Update", request.logical_id, request.physical_id)
+            and (one.type, one.physical_id) == ("Update", request.physical_id)
             and int(one.issued_at) == int(request.issued_at)
-            and _set_of(one) == declared
-            for one in request.stack.requests
+            and (_set_of(one) == _set_of(request) or (one.number < request.number and _set_of(request) in earlier))
+            for one in of_resource
         )
 
 

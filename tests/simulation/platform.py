@@ -82,6 +82,8 @@ class SimulatedPlatform:
         if fate.effect is not None:
             world.clock.after(latency + fate.effect, call.take_effect)
         late = fate.late if 2 * latency + fate.late < client.read_timeout else client.read_timeout
+        if operation == "Invoke" and (fate.error is not None or fate.silent or late != fate.late):
+            invocation.request.is_invoke_unheard = True
         invocation.sleep(client.read_timeout if fate.silent else 2 * latency + late + 1e-6)
         if changes:
             world.evs.fly(parameters["vmIds"])

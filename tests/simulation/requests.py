@@ -40,6 +40,7 @@ class Request:
         is_unheard: CloudFormation has stopped waiting for the answer.
         has_succeeded: an invocation has tried to answer SUCCESS.
         is_untold: the first answer stands in no ledger: the last write before it never arrived.
+        is_invoke_unheard: Lambda may have taken a hand-over though no invocation knows of it.
         cut_short: how many invocations have ended while they read the stack's events.
     """
 
@@ -77,6 +78,7 @@ class Request:
         self.is_unheard = False
         self.has_succeeded = False
         self.is_untold = False
+        self.is_invoke_unheard = False
         self.cut_short = 0
         self._twice = 0
         self.is_retried = True

@@ -130,3 +130,16 @@ def test_what_two_resources_take_over_in_one_operation_stays_retained_when_that_
     ]:
         assert stack.ask("Delete", vm_ids, physical_id, logical_id=logical_id)["Status"] == "SUCCESS"
     assert world.entitled() == {"vm-1", "vm-8"}
+
+
+def test_the_ledger_is_restored_to_before_the_set_that_was_retained(world: Scene, stack: SceneStack) -> None:
+    """Of the resource that has left with its DeletionPolicy the ledger knows only a set that was cleaned up since."""
+    rest = {"Database": properties(["vm-108"])}
+    stack.deploy({"Windows": properties(["vm-107"]), **rest})
+    backup = stack.model.table.backup()
+    stack.deploy({"Windows": properties(["vm-106", "vm-107"]), **rest}, retain={"Windows": "attribute"})
+    world.run_for(400)
+    stack.model.table.restore(backup)
+    stack.model.has_lost_ledger = True
+    stack.delete()
+    assert (stack.status, world.entitled()) == ("DELETE_COMPLETE", {"vm-106", "vm-107"})

@@ -7,6 +7,7 @@ import pytest
 
 from lambda_handler.aws.calls import Refused
 from lambda_handler.evs.rows import Row, Rows, Status
+from lambda_handler.ledger.calls import announce
 from lambda_handler.ledger.records import Adoption, Call, DeclaredSet, Holding
 from lambda_handler.ledger.state import State
 from lambda_handler.steps.remove import Left, remove_all
@@ -508,3 +509,16 @@ def test_a_request_after_which_none_may_come(kind: Any, is_failing: bool, retain
     room.keep(State(sets={"kept": kept, "other": other}))
     room.fence.load(START + 9.0)
     assert room.context.is_last_to_come is is_last
+
+
+@pytest.mark.parametrize(("whose", "waits"), [("another", True), ("me", False)])
+def test_the_deletion_of_another_invocation_that_is_on_its_way_is_awaited(whose: str, waits: bool) -> None:
+    """A second call could hit whoever entitles the VM between the two. One that tells nothing is awaited no longer."""
+    room = Room()
+    room.own(ids(1))
+    on_its_way = Call("DeleteEntitlement", HERE, ids(1), START - 1.0, START + 51.0, START + 116.0, whose)
+    room.keep(announce(room.fence.state, {"on-its-way": on_its_way}))
+    Evs(room, row(1))
+    assert remove(room) == []
+    first = min(at for at, _, _ in room.calls)
+    assert (first >= START - 1.0 + room.pace.others_for) is waits
