@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
+from lambda_handler.aws.calls import Refused
 from lambda_handler.cloudformation.events import (
     SKEW,
     Fate,
@@ -15,6 +18,8 @@ from lambda_handler.cloudformation.events import (
     has_settled,
     was_deleted,
 )
+from lambda_handler.errors import Failure
+from lambda_handler.steps.context import Context
 
 STACK, SET = "the stack", "the set"
 NOW = 1_000_000.0
@@ -117,3 +122,16 @@ def test_events_from_before_the_set_was_declared_do_not_count() -> None:
 )
 def test_whether_a_delete_has_ended_well(said: list[tuple[float, str, str]], was: bool) -> None:
     assert was_deleted(events(*said), SET, NOW - 100) is was
+
+
+def test_a_stack_that_cloudformation_does_not_know_has_no_events() -> None:
+    """Nothing contradicts then what the request itself says. Any other refusal is no answer."""
+
+    def told(message: str) -> bool:
+        error = Refused("cloudformation:DescribeStackEvents", "ValidationError", message)
+        stack = SimpleNamespace(own_events=Mock(side_effect=error))
+        return Context.told(cast(Any, SimpleNamespace(stack=stack)), was_deleted, SET, NOW)
+
+    assert told("Stack [web] does not exist") is False
+    with pytest.raises(Failure):
+        told("1 validation error detected")
