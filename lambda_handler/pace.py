@@ -127,6 +127,17 @@ class Pace:
     #: For this share of the time rows that are CREATING are awaited; then a deletion is tried all the same.
     settle: float = 0.7
 
+    def believes_not_found(self, lasted: float, answers: int) -> bool:
+        """Tell whether a service has said often enough, and for long enough, that something does not exist.
+
+        Where it throttles, a second answer may come long after the first, and prove no more than that one.
+
+        Args:
+            lasted: since how many seconds it says so.
+            answers: how many say so, with no other among them.
+        """
+        return lasted >= self.not_found_for and answers >= self.not_found_answers
+
     def answer_by(self, issued_at: float, service_timeout: float) -> float:
         """Return when the answer has to be under way, in epoch seconds."""
         return issued_at + service_timeout - bounded(service_timeout * self.margin, self.margin_least, self.margin_most)

@@ -61,7 +61,7 @@ SIGN_ANEW = frozenset(
 #: The service itself says that it failed.
 FAULTS = frozenset({"InternalServerException", "InternalServerError", "InternalFailure"})
 #: Not all of the call came in time, or its answer did not: what became of it is open.
-TIMED_OUT = frozenset({"RequestTimeout", "RequestTimeoutException", "408"})
+TIMED_OUT = frozenset({"RequestTimeout", "RequestTimeoutException"})
 #: No connection was made, so the call never left.
 NEVER_LEFT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
 #: What botocore raises of an answer that is none of the service's, as of a proxy or a load balancer in between.

@@ -107,7 +107,7 @@ class Retries:
                 return self.through(step, until)
             except NotFound as error:
                 now, answers = self._clock.now(), answers + 1
-                if now - since >= self._pace.not_found_for and answers >= self._pace.not_found_answers:
+                if self._pace.believes_not_found(now - since, answers):
                     raise
                 if now >= until:
                     raise Unanswered(error.action, error.code, f"{error.message}; it was not said for long") from error

@@ -44,20 +44,18 @@ def has_completed(events: Events, stack_id: str, moment: float) -> bool | None:
     Raises:
         TooManyEvents: no operation has completed as far as they are read.
     """
-    is_completed = has_completed_any = False
-    has_ended = False
+    completed: list[bool] = []  # of each end, newest first
     try:
         for event in events:
             if _epoch(event.get("Timestamp")) < moment:
-                return is_completed
+                return bool(completed) and completed[-1]
             if _is_end(event, stack_id):
-                has_ended, is_completed = True, _status(event) in COMPLETE
-                has_completed_any |= is_completed
+                completed.append(_status(event) in COMPLETE)
     except TooManyEvents:
-        if has_completed_any:
+        if any(completed):
             return True
         raise
-    return is_completed if has_ended else None
+    return completed[-1] if completed else None
 
 
 def _is_end(event: dict[str, Any], stack_id: str) -> bool:

@@ -7,11 +7,11 @@ root: until the root's operation has ended, all of it may be rolled back.
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from ..aws.calls import AwsError, Denied, NotFound, Refused
+from ..aws.calls import AwsError, Denied
 from ..errors import Failure
 from ..log import logger
 from .events import Events, Fate, TooManyEvents, fate_of, has_completed, has_settled
-from .stack_calls import StackCalls
+from .stack_calls import StackCalls, is_unknown
 
 #: A resource of which CloudFormation says this is none of the stack's any more.
 _GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
@@ -65,7 +65,7 @@ class Stack(StackCalls):
         try:
             answer = self._ask("DescribeStackResource", self.stack_id, LogicalResourceId=logical_id)
         except AwsError as error:
-            if isinstance(error, Refused | NotFound) and "does not exist" in error.message:
+            if is_unknown(error):
                 return {}
             raise Failure(f"CloudFormation can't be asked for the resource's id: {error}") from error
         detail: dict[str, Any] = answer["StackResourceDetail"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..aws.calls import AwsError, call
+from ..aws.calls import AwsError, NotFound, Refused, call
 from ..aws.clients import Clients
 from ..aws.retries import Retries
 from ..clock import Clock
@@ -46,11 +46,7 @@ class StackCalls:
         if self.cut_short.get(stack_id, 0) >= self.pace.asked_anew:
             raise TooManyEvents(f"{self.pace.asked_anew} invocations have not had the time to read them")
         for _ in range(EVENT_PAGES):
-            try:
-                answer = self._ask("DescribeStackEvents", stack_id, **token)
-            except HandOver:
-                self.cut_short[stack_id] = self.cut_short.get(stack_id, 0) + bool(token)
-                raise
+            answer = self._ask("DescribeStackEvents", stack_id, **token)
             yield from answer.get("StackEvents") or ()
             if not answer.get("NextToken"):
                 return
@@ -105,7 +101,16 @@ class StackCalls:
                 latest=self.until,
             )
         except HandOver as more:
-            # Where a retry is waited for, the time of trouble counts. The pages of events are counted together.
-            is_cut_short = more.resume_at is None and "NextToken" not in parameters
-            self.cut_short[key] = self.cut_short.get(key, 0) + is_cut_short
+            if "NextToken" in parameters:
+                self._count_cut_short(stack_id)
+            elif more.resume_at is None:  # where a retry is waited for, the time of trouble counts
+                self._count_cut_short(key)
             raise
+
+    def _count_cut_short(self, key: str) -> None:
+        self.cut_short[key] = self.cut_short.get(key, 0) + 1
+
+
+def is_unknown(error: AwsError) -> bool:
+    """Tell whether CloudFormation says that there is no such stack, or no such resource of it."""
+    return isinstance(error, Refused | NotFound) and "does not exist" in error.message

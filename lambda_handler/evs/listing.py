@@ -65,11 +65,8 @@ class NotFoundSince:
     answers: int = 1
 
     def is_believed(self, now: float, pace: Pace) -> bool:
-        """Tell whether EVS has said so often enough, and for long enough.
-
-        Where EVS throttles, a second answer may come long after the first, and prove no more than that one.
-        """
-        return now - self.since >= pace.not_found_for and self.answers >= pace.not_found_answers
+        """Tell whether EVS has said so often enough, and for long enough."""
+        return pace.believes_not_found(now - self.since, self.answers)
 
     def packed(self) -> list[Any]:
         """Return it as a fresh invocation is told of it."""

@@ -119,12 +119,8 @@ class Fence(Leaving):
         self._check(self._table.load(self._until(self._answer_by)))
 
     def _until(self, until: float) -> float:
-        """Return until when the ledger is tried: at least for some seconds, however late it is.
-
-        Where the answer is due already, no call hangs for long.
-        """
-        if self._clock.now() >= self._answer_by:
-            self.close()
+        """Return until when the ledger is tried: at least for some seconds, however late it is."""
+        self._close_if_due()
         return max(until, self._clock.now() + self._pace.ledger_for)
 
     def _check(self, state: State) -> None:
@@ -139,9 +135,13 @@ class Fence(Leaving):
 
     def is_overtaken(self) -> bool:
         """Ask the ledger whether a newer request has come; for a shorter time where the answer is due already."""
+        self._close_if_due()
+        return super().is_overtaken()
+
+    def _close_if_due(self) -> None:
+        """Let no call hang for long where the answer is due already."""
         if self._clock.now() >= self._answer_by:
             self.close()
-        return super().is_overtaken()
 
     # --- calls -----------------------------------------------------------------------------------------------------
 

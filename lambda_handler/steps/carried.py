@@ -41,7 +41,7 @@ class Carried:
         missed_claims: how many creations the ledger had counted at these looks; a later one makes them void.
         removing: connector -> since when what is to be removed there is, and until when the request pursues that.
         undone_since: since when what the request has made is undone without its ledger.
-        events_cut_short: stack -> how many invocations have ended while they read its events.
+        events_cut_short: question to CloudFormation -> how many invocations have ended before it was answered.
         deleted_unseen: VMs whose deletion EVS was asked for without a ledger: until when the list may not show that.
     """
 

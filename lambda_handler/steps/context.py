@@ -6,11 +6,12 @@ Owns nothing that changes, but for what a fresh invocation has to be told (`Carr
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..aws.calls import AwsError, Refused
+from ..aws.calls import AwsError
 from ..clock import Clock
 from ..cloudformation.events import Events, was_deleted
 from ..cloudformation.request import Request
 from ..cloudformation.stack import Stack
+from ..cloudformation.stack_calls import is_unknown
 from ..errors import Failure
 from ..evs.api import Evs
 from ..evs.listing import Listing
@@ -72,7 +73,7 @@ class Context:
         try:
             return question(self.stack.own_events(), physical_id, since)
         except AwsError as error:
-            if isinstance(error, Refused) and "does not exist" in error.message:
+            if is_unknown(error):
                 return question((), physical_id, since)
             raise Failure(f"CloudFormation can't be asked for the stack's events: {error}") from error
 

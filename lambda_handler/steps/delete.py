@@ -16,7 +16,7 @@ from ..text import batches
 from ..values import NO_VMS, Connector, VmIds
 from .context import Context
 from .mutation import Lost, NotSent, Refusal, Taken
-from .unsettled import asked_at, may_be_created, may_be_deleted, may_land
+from .unsettled import asked_at, may_be_created, may_be_deleted, may_land, unheard_of_others
 
 #: So many refusals of one round that tell no VM from the others are narrowed down. The rest is for the next round.
 MOST_UNNAMED = 20
@@ -107,13 +107,9 @@ class Deletions:
         on its way: a live one tells soon what has come of it.
         """
         pace, now, asked = self._context.pace, self._context.clock.now(), asked_at(state, self._connector)
-        others = (
-            call.vm_ids
-            for call in state.calls_at(self._connector, "DeleteEntitlement")
-            if not call.taken and call.invocation != self._fence.invocation and now - call.left_at < pace.others_for
-        )
-        lately = (vm_id for vm_id, at in asked.items() if look.began - at < pace.list_lag)
-        return NO_VMS.union(lately, *others)
+        lately = frozenset(vm_id for vm_id, at in asked.items() if look.began - at < pace.list_lag)
+        me, recently = self._fence.invocation, now - pace.others_for
+        return lately | unheard_of_others(state, self._connector, "DeleteEntitlement", me, recently)
 
     def _call(self, queue: "deque[Batch]", look: Look) -> None:
         mutations = self._context.mutations

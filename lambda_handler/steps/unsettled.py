@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from ..evs.rows import Row, Rows
-from ..ledger.records import Call
+from ..ledger.records import Call, Operation
 from ..ledger.state import State
 from ..values import NO_VMS, Connector, VmIds
 
@@ -91,9 +91,16 @@ def called_by_others(state: State, connector: Connector, invocation: str, moment
 
     It may be alive, and is about to say that EVS has refused the VM. What is ours anyway is left out.
     """
-    calls = state.calls_at(connector, "CreateEntitlement")
+    return unheard_of_others(state, connector, "CreateEntitlement", invocation, moment) - state.owned(connector)
+
+
+def unheard_of_others(
+    state: State, connector: Connector, operation: Operation, invocation: str, moment: float
+) -> VmIds:
+    """Return the VMs of calls without an answer that another invocation made after a moment (epoch seconds)."""
+    calls = state.calls_at(connector, operation)
     called = (one.vm_ids for one in calls if not one.taken and one.invocation != invocation and one.left_at > moment)
-    return NO_VMS.union(*called) - state.owned(connector)
+    return NO_VMS.union(*called)
 
 
 def awaited_until(calls: Iterable[Call], others_for: float) -> float:
