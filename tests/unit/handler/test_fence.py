@@ -255,3 +255,12 @@ def test_once_the_work_is_over_the_ledger_is_called_anew_with_less_time() -> Non
     fence, table = fenced()
     fence.close()
     assert table.reconnected == 1
+
+
+@pytest.mark.parametrize(("late", "reconnected"), [(-1.0, 0), (0.0, 1)])
+def test_the_last_question_hangs_for_less_where_the_answer_is_due(late: float, reconnected: int) -> None:
+    """The write before it may have hung until then."""
+    fence, table = fenced()
+    fence._answer_by = NOW - late
+    fence.is_overtaken()
+    assert table.reconnected == reconnected

@@ -96,3 +96,17 @@ def test_a_not_found_that_there_is_no_time_to_confirm_is_no_answer() -> None:
 
     with pytest.raises(Unanswered):
         Room().retries.confirmed(step, START + 1)
+
+
+def test_two_not_founds_that_are_far_apart_prove_no_more_than_one() -> None:
+    room = Room()
+    left = [2]
+
+    def step() -> str:
+        room.pass_time(20.0)
+        left[0] -= 1
+        if left[0] >= 0:
+            raise NotFound("dynamodb:GetItem", "ResourceNotFoundException", "no such table")
+        return "found"
+
+    assert room.retries.confirmed(step, START + 500) == "found"
